@@ -1,0 +1,93 @@
+"""bargein: actors whose replies can be interrupted.
+
+*Interrupt* means here: stop the current reply now and turn it into a reply. (LangGraph and AG-UI use the word for "pause and ask
+a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
+"""
+
+# General layout
+# --------------
+# Every module whose name begins with an underscore is private; this file and the modules without one are the public doors.
+# Imports point one way, from the bottom of this list to its top; tests/test_imports.py holds that.
+#
+#   _errors, _interruption, _message            records and errors
+#   abc, _memory_manager, _registrar            where runs are registered and marked as cancelled
+#   _waiter, _mailbox, _run, _waiting           one message on its way, and who waits for it
+#   _interrupt, _ending, _cell                  one actor: what it does next, and what an ending means
+#   _worker                                     how a step is run: the one place that opens the scope of a reply
+#   _ref, _actor, _context, _spawn, _system     what users hold
+#   _agent                                      agents that talk in messages
+#   testing, debug                              for tests and for looking
+
+from actors._actor import Actor
+from actors._context import ActorContext
+from actors._dead_letters import DeadLetter
+from actors._errors import (
+    ActorError,
+    ActorStopped,
+    AskCycleError,
+    AskTimeout,
+    BlockingCallError,
+    DeliveryError,
+    DuplicateRunError,
+    Interrupted,
+    MailboxFull,
+    ManagerError,
+    MessageWithdrawn,
+    ReplyCancelled,
+    ReplyError,
+    ReplyStuckError,
+    ReplyTypeError,
+    RunCancelledError,
+    RunCancelledException,
+    SpawnError,
+    UsageError,
+    WrongLoopError,
+    WrongThreadError,
+)
+from actors._interruption import Interruption, Outcome, Receipt, Source
+from actors._mailbox import Mailbox
+from actors._memory_manager import InMemoryCancellationManager
+from actors._message import Msg
+from actors._ref import ActorRef
+from actors._run import Run, Status
+from actors._statistics import ActorStatistics
+from actors._system import ActorSystem
+
+__all__ = [
+    "Actor",
+    "ActorContext",
+    "ActorError",
+    "ActorRef",
+    "ActorStatistics",
+    "ActorStopped",
+    "ActorSystem",
+    "AskCycleError",
+    "AskTimeout",
+    "BlockingCallError",
+    "DeadLetter",
+    "DeliveryError",
+    "DuplicateRunError",
+    "InMemoryCancellationManager",
+    "Interrupted",
+    "Interruption",
+    "Mailbox",
+    "MailboxFull",
+    "ManagerError",
+    "MessageWithdrawn",
+    "Msg",
+    "Outcome",
+    "Receipt",
+    "ReplyCancelled",
+    "ReplyError",
+    "ReplyStuckError",
+    "ReplyTypeError",
+    "Run",
+    "RunCancelledError",
+    "RunCancelledException",
+    "Source",
+    "SpawnError",
+    "Status",
+    "UsageError",
+    "WrongLoopError",
+    "WrongThreadError",
+]

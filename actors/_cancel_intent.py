@@ -1,0 +1,49 @@
+"""What a cancellation manager keeps and answers: the wish that a run ends, and what became of that wish."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+CancelOutcome: TypeAlias = Literal["registered", "stored", "finished", "owner_gone"]
+"""What a cancel met; see :class:`CancelResult`."""
+
+
+@attrs.frozen
+class CancelIntent:
+    """Somebody wants this run to end.
+
+    Args:
+        run_id: the run.
+        reason: why, in words for a person; empty if nothing was said.
+        by: who asked; None if that was not said.
+        requested_at: when the cancel was first asked for, in seconds since the epoch (it crosses processes, so it is no
+            monotonic time).
+    """
+
+    run_id: str
+    reason: str = ""
+    by: str | None = None
+    requested_at: float = 0.0
+
+
+@attrs.frozen
+class CancelResult:
+    """What a cancel met. True exactly when the run was registered, which is what ``acancel_run`` returns.
+
+    Args:
+        run_id: the run.
+        outcome: ``registered``: a living owner has the run and will be told. ``stored``: no such run yet; the intent waits
+            for it, up to the manager's ``intent_ttl``. ``finished``: it ended a moment ago, nothing was stored.
+            ``owner_gone``: it is registered, but its owner died or stopped renewing its lease, so nobody will end it;
+            nothing was stored.
+        intent: what is stored now, with the reason and author of the *first* cancel; None if nothing is.
+    """
+
+    run_id: str
+    outcome: CancelOutcome
+    intent: CancelIntent | None = None
+
+    def __bool__(self) -> bool:
+        return self.outcome == "registered"

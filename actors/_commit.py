@@ -1,0 +1,79 @@
+"""Writes that finish although their run is cut.
+
+anyio scopes are level-triggered: inside a cancelled one every further await is cancelled, so ``finally: await save()`` loses the
+save. A commit runs in a task of its own, and the caller waits for it behind a shield; a native cancellation, which no shield
+stops, is remembered and raised afterwards.
+"""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from actors._current import committing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from actors._cell import Cell
+    from actors._waiter import Waiter
+
+T = TypeVar("T")
+
+
+async def commit(cell: Cell, function: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    """See :meth:`ActorContext.commit`."""
+    write = _Write(cell, function, args)
+    native: BaseException | None = None
+    with anyio.CancelScope(shield=True):
+        while not write.over:
+            write.waiter = cell.system.new_waiter()
+            try:
+                await write.waiter
+            except BaseException as error:  # noqa: BLE001 - a native cancellation, raised again below
+                native = error
+    if write.error is not None:
+        raise write.error
+    if native is not None:
+        raise native
+    return write.value
+
+
+class _Write:
+    """One commit under way. It is over when its task has ended, in whatever way."""
+
+    def __init__(self, cell: Cell, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        self._cell = cell
+        self._function = function
+        self._args = args
+        self._scope = anyio.CancelScope(shield=True)
+        self.over = False
+        self.value: Any = None
+        self.error: BaseException | None = cell.stopped_error()  # unless it gets to its end
+        self.waiter: Waiter | None = None
+        if cell.commits is None:
+            cell.commits = []
+        cell.commits.append(self._scope)
+        cell.system.commits.add(self._scope)
+        context = copy_context()
+        context.run(committing.set, True)  # noqa: FBT003 - ContextVar.set takes no keyword
+        cell.system.background.start(self._run, "commit", context=context, after=self._after)
+
+    async def _run(self) -> None:
+        try:
+            with self._scope:
+                self.value = await self._function(*self._args)
+                self.error = None
+        except Exception as error:  # noqa: BLE001 - the caller's to raise
+            self.error = error
+
+    def _after(self) -> None:
+        self.over = True
+        if self._cell.commits is not None:
+            self._cell.commits.remove(self._scope)
+        self._cell.system.commits.discard(self._scope)
+        self._cell.system.commit_ended()
+        if self.waiter is not None:
+            self.waiter.wake()

@@ -1,0 +1,137 @@
+"""What an actor can do from the inside: ``self.context``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
+
+from actors._cell import interrupted_error
+from actors._commit import commit
+from actors._current import running
+from actors._errors import UsageError
+from actors._protect import Protected
+from actors._sending import check_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from actors._cell import Cell
+    from actors._errors import Interrupted
+    from actors._interruption import Interruption
+    from actors._mailbox import Mailbox
+    from actors._ref import ActorRef
+    from actors._run import Run
+    from actors._spawn import Spawnable
+    from actors._system import ActorSystem
+
+M = TypeVar("M")
+R = TypeVar("R")
+C = TypeVar("C", default=Any)
+T = TypeVar("T")
+RefT = TypeVar("RefT")
+
+
+class ActorContext(Generic[M, R, C]):
+    """One actor's own view of itself and its system. It is reached through ``self.context``."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    @property
+    def ref(self) -> ActorRef[M, R, C]:
+        """The actor's own ref, to give to others."""
+        return self._cell.ref
+
+    @property
+    def system(self) -> ActorSystem:
+        """The system it lives in."""
+        return self._cell.system
+
+    @property
+    def run(self) -> Run[R, C] | None:
+        """The run that the calling code is part of; None between runs and in the hooks."""
+        run = running()
+        return run if run is not None and run.cell is self._cell else None
+
+    @property
+    def children(self) -> tuple[ActorRef[Any, Any, Any], ...]:
+        """The refs of its children, in the order in which they were started."""
+        return tuple(child.ref for child in (self._cell.children or {}).values())
+
+    def emit(self, chunk: C) -> None:
+        """Add a chunk to the current run's partial reply, for whoever streams it. Ignored once the reply has ended.
+
+        Raises:
+            WrongThreadError: off the system's event loop.
+            UsageError: if the calling code is part of no run of this actor.
+        """
+        check_thread(self._cell)
+        run = running()
+        if run is not None and run.cell is self._cell:
+            run.emit(chunk)
+        elif self._cell.current is None:
+            raise UsageError(f"{self._cell.path} is in no run, so there is nothing to emit to", ref=self._cell.ref)
+
+    def protect(self) -> Protected:
+        """``async with self.context.protect():`` an interrupt that comes meanwhile takes effect at the end of the block.
+
+        It nests; the outermost block counts. Cancellation from outside the actor, ``kill()`` and shutdown are not deferred.
+
+        Raises:
+            UsageError: if the calling code is part of no run of this actor.
+        """
+        return Protected(self._current_run("protect"))
+
+    async def commit(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Let a write finish: ``await self.context.commit(store.save, state)``.
+
+        It completes under interrupts, scope cancellation and native cancellation of the caller, and the cancellation goes on
+        afterwards. Not under ``kill()``, a second Ctrl-C, the end of the drain time, or the death of the process. It runs in a
+        task of its own, in the caller's context; what it requests is not interrupted with the run.
+
+        Args:
+            function: an async function.
+            args: its arguments.
+
+        Returns:
+            What the function returned.
+
+        Raises:
+            Exception: what the function raised.
+            ActorStopped: if the actor was killed, or the drain time was over, before it could finish.
+        """
+        check_thread(self._cell)
+        return await commit(self._cell, function, args)
+
+    async def spawn(
+        self,
+        actor: Spawnable[RefT] | Callable[[], Spawnable[RefT]],
+        *,
+        name: str | None = None,
+        cancellation: object | None = None,
+        mailbox: Mailbox | None = None,
+        interrupt_timeout: float | None = None,
+    ) -> RefT:
+        """Start a child; as :meth:`ActorSystem.spawn`. A child ends before its parent does."""
+        return await self._cell.system.spawn_below(
+            self._cell,
+            actor,
+            name=name,
+            cancellation=cancellation,
+            mailbox=mailbox,
+            interrupt_timeout=self._cell.interrupt_timeout if interrupt_timeout is None else interrupt_timeout,
+        )
+
+    def interrupted(self, message: M, interruption: Interruption[C]) -> Interrupted:
+        """The error that says that this run was interrupted: to raise from ``handle_interrupt``."""
+        return interrupted_error(self._cell.ref, message, interruption)
+
+    def _current_run(self, what: str) -> Run[Any, Any]:
+        check_thread(self._cell)
+        run = running()
+        if run is None or run.cell is not self._cell:
+            raise UsageError(f"{what}() was called outside a run of {self._cell.path}", ref=self._cell.ref)
+        return run

@@ -1,0 +1,30 @@
+"""Which run the calling code belongs to.
+
+Context variables here hold weak references and flags only: asyncio keeps a cancelled timer together with its context until the
+timer is due, so a run in a context variable would keep its message and everything it produced alive that long.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weakref import ReferenceType
+
+    from actors._run import Run
+
+current_run: ContextVar[ReferenceType[Run[Any, Any]] | None] = ContextVar("actors_current_run", default=None)
+"""The run whose reply (or ``handle_interrupt``) the calling code is part of, also in tasks that it started."""
+
+committing: ContextVar[bool] = ContextVar("actors_committing", default=False)
+"""Whether the calling code runs inside ``commit()``: what it requests is not interrupted with the run."""
+
+
+def running() -> Run[Any, Any] | None:
+    """The run that the calling code belongs to, if that run has not ended."""
+    reference = current_run.get()
+    if reference is None:
+        return None
+    run = reference()
+    return None if run is None or run.settled else run

@@ -1,0 +1,165 @@
+"""Interrupting a run: the synchronous heart, and the receipt that is waited for.
+
+Interrupting looks at the one run it names and acts on it at once. It never queues and never sets a flag for a later run.
+Waiting for the outcome is a separate step, and never done inside the run that is waited for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from actors._current import running
+from actors._errors import MessageWithdrawn
+from actors._interruption import Interruption, Outcome, Receipt, Source
+from actors._run import Phase
+from actors._waiting import path_between
+from actors._where import where_suspended
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+    from actors._run import Run
+
+GRACE = 5.0
+"""Seconds that an interrupted reply has to end before it is reported as stuck, where the interrupter did not say."""
+
+
+def interrupt_run(
+    run: Run[Any, Any],
+    *,
+    reason: str = "",
+    by: str | None = None,
+    source: Source = "caller",
+    message: object = None,
+    grace: float = GRACE,
+) -> Outcome | None:
+    """Interrupt this run now, on its event loop's thread, without waiting.
+
+    The first interrupt of a run is the one that counts; later ones join it.
+
+    Returns:
+        ``finished`` (it has ended), ``handling`` (``handle_interrupt`` runs already), ``deferred`` (accepted for later), or
+        None: the reply is being cut.
+    """
+    phase = run.phase
+    if phase is Phase.SETTLED or phase is Phase.CLOSING:
+        return "finished"
+    if phase is Phase.HANDLING:
+        return "handling"
+    if run.request is not None:
+        return "deferred" if run.protected or phase is not Phase.REPLYING else None
+    run.request = Interruption(
+        run_id=run.id, reason=reason, by=by, source=source, message=message, requested_at=anyio.current_time()
+    )
+    if phase is Phase.QUEUED:
+        run.cell.answer_next(run)
+        return "deferred"
+    if phase is Phase.REGISTERING or run.protected:
+        return "deferred"
+    cut(run, grace)
+    return None
+
+
+def cut(run: Run[Any, Any], grace: float = GRACE) -> None:
+    """Cancel the reply of a run that has an interrupt to obey, and interrupt what was requested in it."""
+    request = run.request
+    assert request is not None
+    run.cell.system.watchdog.watch(run.cell, grace)
+    for child in tuple(run.children or ()):
+        interrupt_below(run, child)
+    if run.cell.lever is not None:
+        run.cell.lever.cut()
+
+
+def interrupt_below(parent: Run[Any, Any], child: Run[Any, Any]) -> None:
+    """The parent is being interrupted: so is this child, for the same reason, and the parent's receipt waits for it."""
+    request = parent.request
+    assert request is not None
+    if child.detached:
+        return
+    if interrupt_run(child, reason=request.reason, by=request.by, source="ancestor") != "finished":
+        if parent.cut_children is None:
+            parent.cut_children = []
+        if child not in parent.cut_children:
+            parent.cut_children.append(child)
+
+
+def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) -> None:
+    """Nobody waits for this run any more: withdraw it if it is queued, interrupt it if it runs, leave it if detached.
+
+    Args:
+        run: the run that was asked for.
+        asker: the run that asked for it, if it was asked for inside one.
+        source: why the asker left: ``asker_gone``, ``deadline``, ``disconnected``.
+    """
+    if run.settled or run.detached:
+        return
+    if run.phase is Phase.QUEUED and run.request is None:
+        run.cell.queue.withdraw(run)
+        run.settle("stopped", error=MessageWithdrawn("its asker is gone", ref=run.cell.ref, run_id=run.known_id))
+    elif asker is not None and asker.request is not None:
+        interrupt_below(asker, run)
+    else:
+        interrupt_run(run, source=source)
+
+
+async def interrupt_and_wait(
+    cell: Cell, run: Run[Any, Any] | None, *, reason: str, by: str | None, message: object, grace: float
+) -> Receipt:
+    """Interrupt, then wait until the run and all that was interrupted with it have ended, or the grace is over."""
+    if run is None:
+        return Receipt(outcome="idle", reason=reason, by=by, still_queued=len(cell.queue))
+    began = anyio.current_time()
+    outcome = interrupt_run(run, reason=reason, by=by, message=message, grace=grace)
+    if outcome == "finished":
+        return Receipt(outcome="finished", run_id=run.id, reason=reason, by=by, still_queued=len(cell.queue))
+    asker = running()
+    if asker is None or path_between(cell, asker.cell) is None:  # else it would wait for itself
+        with anyio.move_on_after(grace):
+            await _ended(run)
+    return receipt(run, reason=reason, by=by, elapsed=anyio.current_time() - began)
+
+
+def receipt(run: Run[Any, Any], *, reason: str, by: str | None, elapsed: float) -> Receipt:
+    """What has become of the interrupt of this run by now."""
+    children = tuple(
+        receipt(child, reason=reason, by=by, elapsed=elapsed) for child in run.cut_children or () if child is not run
+    )
+    outcome = _outcome(run)
+    hangs = [child.where for child in children if child.outcome == "stuck"]
+    if outcome == "interrupted" and any(child.outcome in ("stuck", "handling", "deferred") for child in children):
+        outcome = "stuck" if hangs else "deferred"  # never a success while anything below still runs
+    return Receipt(
+        outcome=outcome,
+        run_id=run.id,
+        reason=reason,
+        by=by,
+        elapsed=elapsed,
+        partial=run.partial,
+        children=children,
+        still_queued=len(run.cell.queue),
+        where=where_suspended(run.cell.coroutine) if _outcome(run) == "stuck" else "; ".join(hangs),
+    )
+
+
+def _outcome(run: Run[Any, Any]) -> Outcome:
+    if run.settled:
+        status = run.status
+        if status == "interrupted":
+            return "interrupted"
+        return "completed" if status == "completed" else "failed"
+    if run.phase is Phase.HANDLING or run.phase is Phase.CLOSING:
+        return "handling"
+    if run.phase is not Phase.REPLYING or run.protected:
+        return "deferred"
+    asker = running()
+    if asker is not None and path_between(run.cell, asker.cell) is not None:
+        return "deferred"  # it is the caller's own: cut at its next await
+    return "stuck"
+
+
+async def _ended(run: Run[Any, Any]) -> None:
+    await run.wait_unwatched()
+    for child in run.cut_children or ():
+        await _ended(child)

@@ -1,0 +1,129 @@
+"""The life of a system: how it opens, drains, stops, and makes sure that nothing is left."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from actors import _ending
+from actors._background import Background
+from actors._fatal import is_fatal
+from actors._interrupt import interrupt_run
+from actors._logging import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from actors._cell import Cell
+    from actors._system import ActorSystem
+
+logger = get_logger("actors.system")
+
+REPORT_EVERY = 3.0
+"""Seconds between two log entries about what keeps a system from ending."""
+
+
+@asynccontextmanager
+async def lifetime(system: ActorSystem) -> AsyncIterator[None]:
+    """Open the system for the block; see :class:`ActorSystem` for how it ends."""
+    failure: BaseException | None = None
+    report = anyio.CancelScope(shield=True)
+    try:
+        async with anyio.create_task_group() as services:
+            system.background = Background(services, system.context)
+            try:
+                async with anyio.create_task_group() as workers:
+                    system.executor.open(workers)
+                    system.background.start(system.watchdog.run, "watchdog", again=True)
+                    system.is_open = True
+                    try:
+                        yield
+                        await _drain(system)
+                        await _stop_all(system)
+                    except Exception as error:  # noqa: BLE001 - raised below, out of our groups, as it is
+                        failure = error
+                    finally:
+                        system.is_open = False
+                        system.background.start(lambda: _report_hanging(system, report), "report")
+                        workers.cancel_scope.cancel()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await _clean_up(system)
+                system.watchdog.close()
+                report.cancel()
+                services.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise _alone(group) from None
+    if failure is not None:
+        raise failure
+
+
+def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """A Ctrl-C or an exit out of a reply leaves the system as itself, not wrapped in our groups."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    return inner if is_fatal(inner) else group
+
+
+async def _drain(system: ActorSystem) -> None:
+    """Let everything that is queued or running end by itself, for a while."""
+    with anyio.move_on_after(system.drain_timeout) as scope:
+        await system.executor.quiet()
+    if not scope.cancelled_caught:
+        return
+    for cell in _all(system.roots):
+        logger.info("system.drain_timeout", system=system.name, actor=cell.path, queued=len(cell.queue))
+        if cell.current is not None:
+            interrupt_run(cell.current, reason="the system is closing")
+
+
+async def _stop_all(system: ActorSystem) -> None:
+    """Children before parents, in reverse start order."""
+    while system.roots:
+        cell = next(reversed(system.roots.values()))
+        _ending.begin_end(cell, _ending.End.STOP)
+        await _ending.join(cell)
+
+
+async def _clean_up(system: ActorSystem) -> None:
+    """No reply runs any more. Let commits finish, stop the actors that a sudden end has left, close the managers."""
+    try:
+        with anyio.move_on_after(system.drain_timeout):
+            await system.commits_ended()
+            for cell in list(_all(system.roots)):
+                await _stop_here(cell)
+    finally:
+        for scope in tuple(system.commits):
+            scope.cancel()
+        for cell in list(_all(system.roots)):
+            _ending.die(cell)
+    await system.managers.aclose()
+
+
+async def _stop_here(cell: Cell) -> None:
+    """Run ``on_stop`` of an actor whose workers are gone."""
+    if cell.actor is not None and not cell.starting and not cell.stop_begun and not (cell.ending is not None and cell.ending.kills):
+        cell.stop_begun = True
+        try:
+            await cell.actor.on_stop()
+        except Exception as error:  # noqa: BLE001 - the other actors have to be stopped all the same
+            logger.error("on_stop.failed", actor=cell.path, exc_info=error)
+    _ending.die(cell)
+
+
+def _all(cells: dict[str, Cell] | None) -> Iterator[Cell]:
+    """Children before parents, in reverse start order."""
+    for cell in reversed(list((cells or {}).values())):
+        yield from _all(cell.children)
+        yield cell
+
+
+async def _report_hanging(system: ActorSystem, scope: anyio.CancelScope) -> None:
+    with scope:
+        while True:
+            await anyio.sleep(REPORT_EVERY)
+            for path, step, where in system.executor.hanging():
+                logger.warning("system.waiting", system=system.name, actor=path, step=step, where=where)

@@ -1,0 +1,97 @@
+"""Whether a cancellation manager's store can be reached, as seen by everybody in this process who uses that manager."""
+
+from __future__ import annotations
+
+import time
+
+import attrs
+
+
+@attrs.frozen
+class ManagerHealth:
+    """How a manager is doing. True while it is healthy.
+
+    Args:
+        healthy: the last contact with the store worked, and so does the subscription; also before the first contact.
+        error: what went wrong last, in words; empty if nothing has, or if it works again.
+        failures: how many contacts in a row have failed.
+        watching: whether the subscription stands; None while there is none, because nothing is registered.
+        since: when ``healthy`` last changed, in seconds since the epoch; None if it never has.
+        registered: runs that the asking system has registered through this manager.
+        unregistered: runs of the asking system that go on without being registered, because the store did not answer in time.
+    """
+
+    healthy: bool = True
+    error: str = ""
+    failures: int = 0
+    watching: bool | None = None
+    since: float | None = None
+    registered: int = 0
+    unregistered: int = 0
+
+    def __bool__(self) -> bool:
+        return self.healthy
+
+
+@attrs.define
+class HealthLog:
+    """Collects what the contacts with a store came to. Calls and subscription are told apart.
+
+    A broken subscription leaves the flag in the store usable: registrations then still wait for their answer, while the
+    report says that pushes are late.
+    """
+
+    failures: int = 0
+    subscribed: bool | None = None
+    _error: str = ""
+    _lost: str = ""
+    _healthy: bool = True
+    _since: float | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the last call to the store was answered."""
+        return self.failures == 0
+
+    def failed(self, error: BaseException) -> bool:
+        """A call failed. Returns whether the one before it had worked, so that one outage is one log entry."""
+        self.failures += 1
+        self._error = describe(error)
+        self._note()
+        return self.failures == 1
+
+    def worked(self) -> bool:
+        """A call was answered. Returns whether the one before it had failed."""
+        recovered = self.failures > 0
+        self.failures = 0
+        self._error = ""
+        if recovered:
+            self._note()
+        return recovered
+
+    def subscription(self, standing: bool | None, error: BaseException | None = None) -> None:  # noqa: FBT001 - a state
+        """The subscription came up, broke (with its error), or is no longer wanted (None)."""
+        self.subscribed = standing
+        self._lost = describe(error) if error is not None else ""
+        self._note()
+
+    def report(self) -> ManagerHealth:
+        """The state of now."""
+        return ManagerHealth(
+            healthy=self._healthy,
+            error=self._error or self._lost,
+            failures=self.failures,
+            watching=self.subscribed,
+            since=self._since,
+        )
+
+    def _note(self) -> None:
+        healthy = self.failures == 0 and not self._lost
+        if healthy != self._healthy:
+            self._healthy = healthy
+            self._since = time.time()
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line; its type alone if it has no text."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

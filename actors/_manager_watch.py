@@ -1,0 +1,155 @@
+"""The one place that knows how a manager's flag and its push are reconciled.
+
+The flag in the store is the truth and a push is only a hint: pub/sub drops what is sent while a client is reconnecting, often
+without a word. So whoever watches reads the flags again after each (re)connect, on each hint, and every few seconds anyway.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+from anyio import get_cancelled_exc_class
+
+from actors._errors import ManagerError
+from actors._event_loop import cancelled_from_outside
+from actors._logging import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from actors._cancel_intent import CancelIntent
+    from actors._manager import CancellationManager
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 5.0
+
+logger = get_logger("actors.manager")
+
+
+@attrs.define
+class Backoff:
+    """How long to wait before the next try, in seconds: doubling with each failure."""
+
+    _next: float = FIRST_PAUSE
+
+    def reset(self) -> None:
+        """Something worked."""
+        self._next = FIRST_PAUSE
+
+    def pause(self) -> float:
+        """Something failed."""
+        pause, self._next = self._next, min(self._next * 2, LONGEST_PAUSE)
+        return pause
+
+
+@attrs.define(eq=False)
+class Watcher:
+    """One subscription to one manager, for any number of runs; see ``CancellationManager.watch``."""
+
+    _manager: CancellationManager
+    _watched: Callable[[], Collection[str]]
+    _cancelled: Callable[[CancelIntent], None]
+    _told: dict[str, CancelIntent] = attrs.field(factory=dict[str, "CancelIntent"])
+    _hinted: set[str] = attrs.field(factory=set[str])
+    _everything: bool = True
+    _news: anyio.Event = attrs.field(factory=anyio.Event)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._keep_listening)
+                await self._keep_reading()
+        finally:
+            self._manager.health_log.subscription(None)
+
+    def _hint(self, run_id: str | None) -> None:
+        if run_id is None:
+            self._everything = True
+            self._manager.health_log.subscription(True)
+        elif run_id in self._watched():  # others' runs, and ids that nobody ever had, must not pile up here
+            self._hinted.add(run_id)
+        else:
+            return
+        self._news.set()
+
+    async def _keep_listening(self) -> None:
+        backoff = Backoff()
+        while True:
+            connected = anyio.current_time()
+            error = await survive(lambda: self._manager.listen(self._hint))
+            if error is None:
+                error = ManagerError(f"{type(self._manager).__name__}: the subscription ended")
+            if anyio.current_time() - connected > LONGEST_PAUSE:  # it had worked; this is a new outage
+                backoff.reset()
+            pause = backoff.pause()
+            logger.warning("manager_subscription_lost", manager=type(self._manager).__name__, error=repr(error), retry_in=pause)
+            self._manager.health_log.subscription(False, error)
+            self._everything = True  # whatever was cancelled meanwhile was cancelled unheard
+            self._news.set()
+            await anyio.sleep(pause)
+
+    async def _keep_reading(self) -> None:
+        backoff = Backoff()
+        while True:
+            with anyio.move_on_after(self._manager.safety_period) as waited:
+                await self._news.wait()
+            if waited.cancelled_caught:
+                self._everything = True
+            wanted = self._take_wanted()
+            if not wanted:
+                continue
+            found: dict[str, CancelIntent] = {}
+            error = await survive(lambda: self._read(wanted, found))  # noqa: B023 - called at once
+            if error is None:
+                backoff.reset()
+                self._tell(found)
+                continue
+            self._everything = True
+            pause = backoff.pause()
+            if self._manager.health_log.failed(error):
+                logger.warning("manager_unreachable", manager=type(self._manager).__name__, error=repr(error), retry_in=pause)
+            await anyio.sleep(pause)
+            self._news.set()
+
+    def _take_wanted(self) -> Collection[str]:
+        """The runs to read now, and from here on a clean slate for hints."""
+        self._news = anyio.Event()
+        everything, self._everything = self._everything, False
+        hinted, self._hinted = self._hinted, set()
+        watched = self._watched()
+        for run_id in self._told.keys() - watched:
+            del self._told[run_id]
+        return list(watched) if everything else [run_id for run_id in hinted if run_id in watched]
+
+    async def _read(self, wanted: Collection[str], found: dict[str, CancelIntent]) -> None:
+        with anyio.fail_after(self._manager.timeout):
+            found.update(await self._manager.intents(wanted))
+        if self._manager.health_log.worked():
+            logger.info("manager_recovered", manager=type(self._manager).__name__)
+
+    def _tell(self, found: dict[str, CancelIntent]) -> None:
+        for run_id, intent in found.items():
+            # Compared as a whole: a later run with the same id can be cancelled again, by another request.
+            if run_id not in self._watched() or self._told.get(run_id) == intent:
+                continue
+            self._told[run_id] = intent
+            try:
+                self._cancelled(intent)
+            except Exception as error:  # noqa: BLE001 - one run's failure must not end the watch of all others
+                logger.error("cancel_not_delivered", run_id=run_id, exc_info=error)
+
+
+async def survive(call: Callable[[], Awaitable[object]]) -> BaseException | None:
+    """Make a call to a store and return what it raised, unless that is a cancellation meant for this task."""
+    try:
+        await call()
+    except get_cancelled_exc_class() as error:
+        if cancelled_from_outside():
+            raise
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever a client library raises; the caller logs it
+        return error
+    return None

@@ -1,0 +1,407 @@
+"""The ref: all that others hold of an actor."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, overload
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+from typing_extensions import TypeVar
+
+from actors import _ending
+from actors._current import running
+from actors._errors import AskTimeout, BlockingCallError, MessageWithdrawn, ReplyTypeError
+from actors._event_loop import running_token
+from actors._interrupt import GRACE, asker_gone, interrupt_run
+from actors._interruption import Receipt
+from actors._run import Origin, Run, parent_of_new_run
+from actors._sending import check_thread, new_run, put_nowait, refuse_mail, send, takes_mail
+from actors._statistics import ActorStatistics
+from actors._stream import Stream
+from actors._waiting import begin_wait, end_wait
+from actors._where import where_suspended
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from actors._cell import Cell
+
+M_contra = TypeVar("M_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
+C_co = TypeVar("C_co", covariant=True, default=Any)
+T = TypeVar("T")
+
+
+class ActorRef(Generic[M_contra, R_co, C_co]):
+    """An actor, for everybody else: send it messages, interrupt what it is doing, stop it.
+
+    A ref stays valid after its actor has ended; messages to it are then refused. It is used on its system's event loop; from
+    other threads only through the ``*_from_thread`` forms.
+
+    Raises:
+        WrongThreadError: by every other method, off the system's event loop.
+    """
+
+    __slots__ = ("__weakref__", "_cell")
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    @property
+    def name(self) -> str:
+        """Its name, unique among its siblings."""
+        return self._cell.name
+
+    @property
+    def path(self) -> str:
+        """Its place in its system: the names from the system down, with slashes."""
+        return self._cell.path
+
+    # -- sending
+
+    @overload
+    async def ask(
+        self, message: M_contra, *, timeout: float | None = None, run_id: str | None = None, detach: bool = False
+    ) -> R_co: ...
+    @overload
+    async def ask(
+        self,
+        message: M_contra,
+        *,
+        timeout: float | None = None,
+        run_id: str | None = None,
+        detach: bool = False,
+        expect: type[T],
+    ) -> T: ...
+    async def ask(
+        self,
+        message: M_contra,
+        *,
+        timeout: float | None = None,
+        run_id: str | None = None,
+        detach: bool = False,
+        expect: type[Any] | None = None,
+    ) -> Any:
+        """Send a message and wait for the reply.
+
+        If the caller is cancelled meanwhile, or the timeout expires, a message that is still queued is withdrawn and a reply that
+        has begun is interrupted. The caller's context variables reach the reply.
+
+        Args:
+            message: what to answer.
+            timeout: seconds to wait, in the mailbox and for the reply; None waits for ever.
+            run_id: the id of the run; None makes one when somebody asks for it.
+            detach: let the reply run on when the caller is gone or interrupted.
+            expect: the type that the reply must have, for actors with several kinds of reply.
+
+        Raises:
+            Interrupted: the run was interrupted and the actor made no reply of that.
+            AskTimeout: the timeout has expired.
+            ActorStopped: the actor takes no messages any more, or ended before it could answer.
+            MessageWithdrawn: somebody took the message back.
+            AskCycleError: the caller would wait for itself.
+            DuplicateRunError: the run id is in use.
+            ReplyTypeError: the reply is not of the type ``expect``.
+            Exception: whatever the reply raised.
+        """
+        cell = self._cell
+        asker = running()
+        if asker is not None and asker.request is not None:
+            await anyio.lowlevel.checkpoint_if_cancelled()  # an interrupted run starts nothing new
+        run: Run[R_co, C_co] = new_run(cell, message, Origin.ASK, run_id)
+        run.detached = detach
+        if not takes_mail(cell):
+            refuse_mail(cell, run)
+        try:
+            if timeout is None:
+                await _exchange(cell, run, asker)
+            else:
+                with anyio.move_on_after(timeout):
+                    await _exchange(cell, run, asker)
+        except BaseException:
+            asker_gone(run, asker, "asker_gone")
+            raise
+        try:
+            if not run.settled:
+                assert timeout is not None
+                raise _timed_out(cell, run, asker, timeout)
+            reply = run.result()
+        finally:
+            del run
+        if expect is not None and not isinstance(reply, expect):
+            error = ReplyTypeError(
+                f"{cell.path} replied with a {type(reply).__qualname__}, and a {expect.__qualname__} was expected", ref=self
+            )
+            error.reply = reply
+            raise error
+        return reply
+
+    async def tell(self, message: M_contra) -> None:
+        """Send a message and do not wait for a reply; waits for room if the mailbox is full.
+
+        To an actor that has ended it becomes a dead letter. An error in the reply is logged.
+
+        Raises:
+            AskCycleError: the mailbox is full, and waiting for room would be waiting for oneself.
+        """
+        run = new_run(self._cell, message, Origin.TELL)
+        if takes_mail(self._cell):
+            await send(self._cell, run)
+        else:
+            refuse_mail(self._cell, run)
+
+    def tell_nowait(self, message: M_contra) -> None:
+        """As :meth:`tell`, without ever waiting.
+
+        Raises:
+            MailboxFull: the mailbox is full.
+        """
+        run = new_run(self._cell, message, Origin.TELL)
+        if takes_mail(self._cell):
+            put_nowait(self._cell, run)
+        else:
+            refuse_mail(self._cell, run)
+
+    async def request(self, message: M_contra, *, run_id: str | None = None, detach: bool = False) -> Run[R_co, C_co]:
+        """Send a message and get its run, without waiting for the reply; waits for room if the mailbox is full.
+
+        The run belongs to the run in which it is requested, if any, and is interrupted with it, unless ``detach`` is true.
+
+        Args:
+            message: what to answer.
+            run_id: the id of the run; None makes one when somebody asks for it.
+            detach: do not interrupt it with the run in which it is requested.
+
+        Raises:
+            ActorStopped: the actor takes no messages any more.
+            AskCycleError: the mailbox is full, and waiting for room would be waiting for oneself.
+            DuplicateRunError: the run id is in use.
+        """
+        parent = parent_of_new_run()
+        if parent is not None and parent.request is not None:
+            await anyio.lowlevel.checkpoint_if_cancelled()  # an interrupted run starts nothing new
+        run: Run[R_co, C_co] = new_run(self._cell, message, Origin.REQUEST, run_id)
+        run.detached = detach
+        if not takes_mail(self._cell):
+            refuse_mail(self._cell, run)
+        if parent is not None and not detach:
+            run.belong_to(parent)
+        try:
+            await send(self._cell, run)
+        except BaseException:
+            run.settle("stopped", error=MessageWithdrawn("its sender was cancelled", ref=self, run_id=run.known_id))
+            raise
+        return run
+
+    def stream(self, message: M_contra, *, run_id: str | None = None) -> Stream[R_co, C_co]:
+        """Send a message and read its reply as it comes: ``async with ref.stream(message) as run``.
+
+        Leaving the block before the run has ended interrupts it (source ``disconnected``). Without an error on the way out the
+        block is left when the run has ended, or after the grace period.
+
+        Args:
+            message: what to answer.
+            run_id: the id of the run; None makes one when somebody asks for it.
+        """
+        return Stream(lambda: self.request(message, run_id=run_id))
+
+    def withdraw(self, run_id: str | None = None) -> list[M_contra]:
+        """Take queued messages back; whoever asked gets :class:`MessageWithdrawn`. The current run is left alone.
+
+        Args:
+            run_id: the run whose message to take back; None takes all that are queued.
+
+        Returns:
+            The messages, in the order in which they waited.
+        """
+        check_thread(self._cell)
+        withdrawn: list[M_contra] = []
+        for run in list(self._cell.queue):
+            if not isinstance(run, Run) or (run_id is not None and run.known_id != run_id):
+                continue
+            self._cell.queue.withdraw(run)
+            error = MessageWithdrawn(
+                f"the message was taken back from the mailbox of {self.path}", ref=self, run_id=run.known_id, message=run.message
+            )
+            withdrawn.append(run.message)
+            run.settle("stopped", error=error)
+        return withdrawn
+
+    # -- interrupting
+
+    async def interrupt(
+        self,
+        reason: str = "",
+        *,
+        by: str | None = None,
+        message: object = None,
+        run_id: str | None = None,
+        grace: float = GRACE,
+    ) -> Receipt:
+        """Stop the reply that is running now and turn it into a reply; wait until that has happened.
+
+        It touches the run it names and nothing else, never waits behind messages, and is never stored: an idle actor's next run is
+        untouched. A queued run that is named is answered by ``handle_interrupt`` at the next turn boundary.
+
+        Args:
+            reason: why, for ``handle_interrupt``, the receipt and the log.
+            by: who.
+            message: something to say to the actor, for ``handle_interrupt``.
+            run_id: which run; None is the current one, if any.
+            grace: seconds to wait for the end; a reply that has not ended by then is reported as stuck.
+
+        Returns:
+            What became of it: true exactly if a reply was interrupted and has ended. From inside the run itself, or from a run
+            for which it waits, it returns at once with ``deferred`` or ``handling``.
+        """
+        check_thread(self._cell)
+        run = self._cell.find(run_id)
+        if run is None and run_id is not None:
+            return Receipt(
+                outcome="finished", run_id=run_id, reason=reason, by=by, still_queued=len(self._cell.queue)
+            )
+        return await self._cell.interrupt(run, reason=reason, by=by, message=message, grace=grace)
+
+    def interrupt_nowait(
+        self,
+        reason: str = "",
+        *,
+        by: str | None = None,
+        message: object = None,
+        run_id: str | None = None,
+        grace: float = GRACE,
+    ) -> bool:
+        """As :meth:`interrupt`, without waiting for the end.
+
+        Returns:
+            Whether there was a run to interrupt.
+        """
+        check_thread(self._cell)
+        run = self._cell.find(run_id)
+        if run is None:
+            return False
+        return interrupt_run(run, reason=reason, by=by, message=message, grace=grace) != "finished"
+
+    # -- ending
+
+    async def stop(self, *, drain: bool = True, timeout: float | None = None) -> None:
+        """Stop the actor, its children first, and wait until it has ended. From inside its own run it returns at once.
+
+        It takes no more messages from now on. Who asked for something that is not answered any more gets
+        :class:`ActorStopped`; tells become dead letters.
+
+        Args:
+            drain: answer what is queued first; otherwise interrupt the current reply and refuse what is queued.
+            timeout: seconds for the draining; then as without.
+        """
+        check_thread(self._cell)
+        await _ending.stop(self._cell, drain=drain, timeout=timeout)
+
+    async def kill(self) -> None:
+        """End the actor and its children now: the current reply is cut, without ``handle_interrupt`` and ``on_stop``."""
+        check_thread(self._cell)
+        await _ending.kill(self._cell)
+
+    async def join(self) -> None:
+        """Wait until the actor has ended."""
+        check_thread(self._cell)
+        await _ending.join(self._cell)
+
+    # -- from other threads
+
+    def ask_from_thread(self, message: M_contra, *, timeout: float | None = None, run_id: str | None = None) -> R_co:
+        """As :meth:`ask`, from a thread without an event loop; blocks it.
+
+        Raises:
+            BlockingCallError: if the calling thread runs an event loop.
+        """
+        return self._from_thread(partial(self.ask, message, timeout=timeout, run_id=run_id))
+
+    def tell_from_thread(self, message: M_contra) -> None:
+        """As :meth:`tell`, from a thread without an event loop; blocks it until the message is in the mailbox."""
+        self._from_thread(partial(self.tell, message))
+
+    def interrupt_from_thread(
+        self,
+        reason: str = "",
+        *,
+        by: str | None = None,
+        message: object = None,
+        run_id: str | None = None,
+        grace: float = GRACE,
+    ) -> Receipt:
+        """As :meth:`interrupt`, from a thread without an event loop; blocks it until the receipt is there."""
+        return self._from_thread(
+            partial(self.interrupt, reason, by=by, message=message, run_id=run_id, grace=grace)
+        )
+
+    def _from_thread(self, call: Callable[[], Awaitable[T]]) -> T:
+        if threading.get_ident() == self._cell.system.thread or running_token() is not None:
+            raise BlockingCallError(
+                f"a *_from_thread form of {self.path} was called on a thread that runs an event loop, and would block it; "
+                f"await the form without _from_thread",
+                ref=self,
+            )
+        return anyio.from_thread.run(call, token=self._cell.system.token)
+
+    # -- looking
+
+    def statistics(self) -> ActorStatistics:
+        """What it has done and is doing, as a snapshot."""
+        check_thread(self._cell)
+        cell = self._cell
+        busy = "idle" if cell.step is None and not cell.queue else "busy"
+        return ActorStatistics(
+            path=cell.path,
+            state=busy if cell.state.value == "live" and cell.ending is None else cell.state.value,
+            queued=len(cell.queue),
+            completed=cell.completed,
+            interrupted=cell.interrupted,
+            failed=cell.failed,
+            children=len(cell.children or ()),
+            run_id=cell.current.known_id if cell.current is not None else None,
+            doing=_doing(cell),
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+
+async def _exchange(cell: Cell, run: Run[Any, Any], asker: Run[Any, Any] | None) -> None:
+    """Send, and wait until the run is settled."""
+    if asker is None:
+        await send(cell, run)
+        await run.wait_unwatched()
+        return
+    begin_wait(asker, cell)
+    try:
+        await send(cell, run)
+        await run.wait_unwatched()
+    finally:
+        end_wait(asker, cell)
+
+
+def _doing(cell: Cell) -> str:
+    if cell.step is None:
+        return ""
+    return f"{cell.step.value}, at {where_suspended(cell.coroutine)}"
+
+
+def _timed_out(cell: Cell, run: Run[Any, Any], asker: Run[Any, Any] | None, timeout: float) -> AskTimeout:
+    """Who, what, how long, how deep the mailbox was, and what the actor was doing."""
+    doing = _doing(cell) or "nothing"
+    queued = len(cell.queue)
+    who = f"{asker.cell.path} asked" if asker is not None else "an ask of"
+    error = AskTimeout(
+        f"{who} {cell.path} for a reply to a {type(run.message).__qualname__} and got none within {timeout} s; "
+        f"{queued} messages were queued there, and it was busy with: {doing}",
+        ref=cell.ref,
+        run_id=run.known_id,
+        message=run.message,
+    )
+    error.timeout, error.queued, error.doing = timeout, queued, doing
+    asker_gone(run, asker, "deadline")
+    return error

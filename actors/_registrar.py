@@ -1,0 +1,176 @@
+"""A system's side of one cancellation manager: registers its runs, hears of their cancels, and never lets a store delay it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import attrs
+
+from actors._errors import DuplicateRunError
+from actors._event_loop import EventLoop, current_event_loop
+from actors._local_manager import InlineCancellationManager
+from actors._manager_health import ManagerHealth
+from actors._registrar_upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from actors._cancel_intent import CancelIntent
+    from actors._manager import CancellationManager
+
+
+class Registrar:
+    """Registers runs with one manager, for one system; made and used on that system's event loop.
+
+    With a manager that never waits (``inline``) use the ``_nowait`` forms: no task, no waiting. With any other use the
+    asynchronous ones: a background task watches for cancels, renews leases and catches up with what the store has missed,
+    but only while runs are registered.
+
+    Args:
+        manager: where to register. It is opened at the first use, and closed when its last user has left.
+        start_soon: starts a background task, given its name, in the system's task group.
+        deliver: called on the event loop, once for each run that was cancelled through the manager and did not get that
+            intent as the answer of ``enroll``.
+        register_timeout: seconds that a reply waits at most for its registration, and for its cleanup.
+        linger: seconds that a subscription is kept after the last run has ended, so that runs in a row share one.
+
+    Raises:
+        WrongLoopError: the manager is open on another event loop.
+    """
+
+    def __init__(
+        self,
+        manager: CancellationManager,
+        *,
+        start_soon: Callable[[Callable[[], Awaitable[None]], str], None],
+        deliver: Callable[[CancelIntent], None],
+        register_timeout: float = 0.1,
+        linger: float = 1.0,
+    ) -> None:
+        manager.lifetime.join()
+        self.manager = manager
+        self.inline = isinstance(manager, InlineCancellationManager)
+        self._closed = False
+        self._direct = _Direct(manager, deliver) if isinstance(manager, InlineCancellationManager) else None
+        self._upkeep = Upkeep(manager, start_soon, deliver, register_timeout, linger, owner=uuid4().hex)
+
+    def enroll_nowait(self, run_id: str) -> CancelIntent | None:
+        """Register a run with a manager that never waits.
+
+        Returns:
+            The cancel that came before the run, if one did; it is not delivered again.
+
+        Raises:
+            DuplicateRunError: a run with that id is registered.
+        """
+        assert self._direct is not None  # noqa: S101 - for the type checkers; `inline` says which forms to use
+        return self._direct.enroll(run_id)
+
+    def release_nowait(self, run_id: str) -> None:
+        """Undo ``enroll_nowait``, whatever became of the run."""
+        assert self._direct is not None  # noqa: S101 - as above
+        self._direct.release(run_id)
+
+    async def enroll(self, run_id: str) -> CancelIntent | None:
+        """Register a run; wait at most ``register_timeout``, and not at all while the store is known not to answer.
+
+        A store that fails is logged and tried again in the background while the run lives. If this call is cut by a native
+        cancel, the registration is undone in the background.
+
+        Returns:
+            The cancel that came before the run, if one did; it is not delivered again.
+
+        Raises:
+            DuplicateRunError: a run with that id is registered.
+        """
+        if self._direct is not None:
+            return self._direct.enroll(run_id)
+        upkeep = self._upkeep
+        entry = upkeep.begin(run_id)
+        try:
+            if self.manager.health_log.reachable and not entry.busy:
+                await upkeep.attempt(entry)
+        except BaseException:
+            upkeep.end(entry)
+            upkeep.leave_to_background(entry)
+            raise
+        if entry.rejected:
+            upkeep.end(entry)
+            raise DuplicateRunError(run_id, type(self.manager).__name__)
+        entry.answered = True
+        entry.told = entry.intent is not None
+        upkeep.leave_to_background(entry)
+        return entry.intent
+
+    async def release(self, run_id: str) -> None:
+        """Undo ``enroll``: wait at most ``register_timeout``, then go on in the background. Never raises."""
+        if self._direct is not None:
+            self._direct.release(run_id)
+            return
+        upkeep = self._upkeep
+        entry = upkeep.book.get(run_id)
+        if entry is None or not entry.wanted:
+            return
+        upkeep.end(entry)
+        try:
+            if self.manager.health_log.reachable and not entry.busy and not entry.settled:
+                await upkeep.attempt(entry)
+        finally:
+            upkeep.leave_to_background(entry)
+
+    async def aclose(self) -> None:
+        """Release what is left, end the background task, leave the manager. Not cut by a cancellation, and bounded in time."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._direct is not None:
+            self._direct.close()
+        await self._upkeep.close()
+        await self.manager.lifetime.leave(self.manager.disconnect)
+
+    def health(self) -> ManagerHealth:
+        """How the store has answered lately, and how many of this system's runs are registered with it."""
+        entries = self._upkeep.book.values()
+        registered = len(self._direct.runs) if self._direct is not None else sum(entry.confirmed for entry in entries)
+        unregistered = sum(entry.wanted and not entry.confirmed for entry in entries)
+        return attrs.evolve(self.manager.health(), registered=registered, unregistered=unregistered)
+
+
+@attrs.define(eq=False)
+class _Direct:
+    """The way to a manager that never waits and tells of a cancel by itself."""
+
+    _manager: InlineCancellationManager
+    _deliver: Callable[[CancelIntent], None]
+    runs: set[str] = attrs.field(factory=set[str])
+    _loop: EventLoop = attrs.field(factory=current_event_loop)
+    _listener: Callable[[CancelIntent], None] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._listener = self._hear  # bound once: this is on the path of every ask
+
+    def enroll(self, run_id: str) -> CancelIntent | None:
+        intent = self._manager.enroll_nowait(run_id, self._listener)
+        self.runs.add(run_id)
+        return intent
+
+    def release(self, run_id: str) -> None:
+        self.runs.discard(run_id)
+        self._manager.release_nowait(run_id)
+
+    def close(self) -> None:
+        for run_id in list(self.runs):
+            self.release(run_id)
+
+    def _hear(self, intent: CancelIntent) -> None:
+        """Called in the thread of whoever cancels."""
+        if self._loop.runs_here():
+            self._deliver(intent)
+        else:
+            self._loop.call_soon(self._arrive, intent)
+
+    def _arrive(self, intent: CancelIntent) -> None:
+        # While the news was on its way the run may have ended, and another one with its id begun.
+        if self._manager.intents_sync((intent.run_id,)).get(intent.run_id) == intent:
+            self._deliver(intent)

@@ -1,0 +1,91 @@
+"""One run id in one manager's store: what it should be there, what it is there, and how the one becomes the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors._errors import DuplicateRunError
+
+if TYPE_CHECKING:
+    from actors._cancel_intent import CancelIntent
+    from actors._manager import CancellationManager
+
+
+@attrs.define(eq=False)
+class Registration:
+    """A run id and its way through the store.
+
+    A call to a store can fail after it was carried out, runs with the same id can follow each other, and a run can end while
+    its registration is on the way. So this keeps what is wanted and what the store may know apart, and whoever calls
+    ``settle`` closes the gap, one step after the other, however often the wish has changed meanwhile.
+
+    Args:
+        run_id: the run.
+    """
+
+    run_id: str
+    wanted: bool = False
+    """A run with this id lives."""
+    life: int = 0
+    """Counts the runs that had this id; the last one is meant by ``wanted``."""
+    stored: int = 0
+    """The life that the store may know; 0: none."""
+    confirmed: bool = False
+    """The store has said that this life is registered."""
+    rejected: bool = False
+    """The store has said that somebody else has this id: never to be cleaned up by us."""
+    intent: CancelIntent | None = None
+    """The cancel that this life has met."""
+    answered: bool = False
+    """The caller who registered has gone on: from now on an intent is delivered, not returned."""
+    told: bool = False
+    """The intent was returned or delivered."""
+    busy: bool = False
+    """Somebody is in ``settle``; others leave it to him."""
+    unwanted_since: float = 0.0
+
+    def begin(self) -> None:
+        """A new run has this id."""
+        self.life += 1
+        self.wanted = True
+        self.confirmed = self.rejected = self.answered = self.told = False
+        self.intent = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the store is as wanted."""
+        if self.wanted:
+            return self.confirmed or self.rejected
+        return not self.stored
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what the store knows is an earlier life, so that an intent found there is not meant for this one."""
+        return self.stored not in (0, self.life)
+
+    async def settle(self, manager: CancellationManager, owner: str) -> None:
+        """Make the store as wanted. What it raises leaves everything in order for the next try."""
+        self.busy = True
+        try:
+            while not self.settled:
+                if self.stored and (not self.wanted or self.outdated):
+                    await manager.acleanup_run(self.run_id, owner=owner)
+                    self.stored = 0
+                else:
+                    await self._enroll(manager, owner)
+        finally:
+            self.busy = False
+
+    async def _enroll(self, manager: CancellationManager, owner: str) -> None:
+        life = self.stored = self.life  # from here on the store may know it, whatever becomes of the call
+        try:
+            intent = await manager.enroll(self.run_id, owner=owner)
+        except DuplicateRunError:
+            self.stored = 0
+            self.rejected = life == self.life
+            return
+        if life == self.life:
+            self.confirmed = True
+            self.intent = self.intent or intent

@@ -1,0 +1,341 @@
+"""A run: one message on its way to its reply, as its askers see it and as the machinery drives it."""
+
+from __future__ import annotations
+
+import enum
+import weakref
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
+
+from typing_extensions import TypeVar
+
+from actors._current import committing, running
+from actors._errors import ActorError, Interrupted
+from actors._logging import get_logger
+from actors._waiting import begin_wait, end_wait
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator
+    from contextvars import Context
+    from types import TracebackType
+
+    from actors._cell import Cell
+    from actors._interruption import Interruption, Receipt
+    from actors._waiter import Waiter
+
+R_co = TypeVar("R_co", covariant=True, default=Any)
+C_co = TypeVar("C_co", covariant=True, default=Any)
+
+Status: TypeAlias = Literal["queued", "running", "interrupting", "completed", "interrupted", "failed", "stopped"]
+"""Where a run stands; the last four are ends. ``stopped``: the actor ended, or the message was withdrawn, before the reply did."""
+
+logger = get_logger("actors.run")
+
+
+class Phase(enum.Enum):
+    """What the machinery is doing with a run."""
+
+    QUEUED = "waiting in the mailbox"
+    REGISTERING = "being registered with the cancellation manager"
+    REPLYING = "replying"
+    HANDLING = "in handle_interrupt"
+    CLOSING = "its reply has ended, its registration is being undone"
+    SETTLED = "over"
+
+
+class Origin(enum.Enum):
+    """How the message was sent; it decides who is told of a failure."""
+
+    ASK = "ask"  # the asker waits, and gets it
+    TELL = "tell"  # nobody waits: it is logged
+    REQUEST = "request"  # whoever awaits the run gets it; logged if nobody does
+
+
+class Run(Generic[R_co, C_co]):
+    """One message on its way: await it for the reply, iterate it for the chunks.
+
+    It belongs to the run in which it was requested and is interrupted with it; if that one ends first, it goes on as a root.
+    Cancelling somebody's ``await run`` does not interrupt it. A failure that nobody retrieved is logged.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_alarm",
+        "_chunks",
+        "_error",
+        "_id",
+        "_readers",
+        "_status",
+        "_traceback",
+        "_value",
+        "_waiters",
+        "cell",
+        "children",
+        "context",
+        "cut_children",
+        "detached",
+        "message",
+        "origin",
+        "outcome",
+        "parent",
+        "phase",
+        "protected",
+        "queued",
+        "registered",
+        "request",
+        "started",
+        "stuck",
+        "waits_for",
+    )
+
+    def __init__(self, cell: Cell, message: Any, context: Context, origin: Origin, run_id: str | None = None) -> None:
+        self.cell = cell
+        self.message = message
+        self.context: Context | None = context
+        self.origin = origin
+        self._id = run_id
+        self.phase = Phase.QUEUED
+        self.queued = False  # in the mailbox now
+        self.request: Interruption[Any] | None = None  # the interrupt that this run obeys: the first one
+        self.outcome: tuple[Status, Any, BaseException | None] | None = None  # known, but the run is not settled yet
+        self.started = False
+        self.registered = False
+        self.stuck = False
+        self.protected = 0  # how many protect() sections are open
+        self.detached = False
+        self.parent: Run[Any, Any] | None = None
+        self.children: set[Run[Any, Any]] | None = None  # requested in this run, not settled
+        self.cut_children: list[Run[Any, Any]] | None = None  # interrupted with this run
+        self.waits_for: list[Cell] | None = None
+        self._chunks: list[Any] | None = None
+        self._waiters: list[Waiter] | None = None
+        self._readers: list[Waiter] | None = None
+        self._status: Status | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
+        self._alarm: _Alarm | None = None
+
+    # -- what a user sees
+
+    @property
+    def id(self) -> str:
+        """The run id: as given, else made at the first look, unique among all systems."""
+        if self._id is None:
+            self._id = self.cell.system.runs.adopt(self)
+        return self._id
+
+    @property
+    def status(self) -> Status:
+        """Where it stands: queued, running, interrupting, completed, interrupted, failed or stopped."""
+        if self._status is not None:
+            return self._status
+        if self.request is not None:
+            return "interrupting"
+        return "queued" if self.phase in (Phase.QUEUED, Phase.REGISTERING) else "running"
+
+    @property
+    def partial(self) -> tuple[C_co, ...]:
+        """What the reply has produced so far, in order."""
+        return tuple(self._chunks or ())
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        return self._reply().__await__()
+
+    def __aiter__(self) -> AsyncIterator[C_co]:
+        """The chunks in order, from the first, as they come; ends with the run. A failure is raised after the last chunk."""
+        return _Chunks(self)
+
+    async def interrupt(
+        self, reason: str = "", *, by: str | None = None, message: object = None, grace: float = 5.0
+    ) -> Receipt:
+        """Interrupt this run, and only it with what it asked for; see :meth:`ActorRef.interrupt`."""
+        return await self.cell.interrupt(self, reason=reason, by=by, message=message, grace=grace)
+
+    def __repr__(self) -> str:
+        name = f" {self._id}" if self._id is not None else ""
+        return f"<Run{name} of {self.cell.path}: {self.status}>"
+
+    # -- what the machinery does with it
+
+    @property
+    def settled(self) -> bool:
+        return self.phase is Phase.SETTLED
+
+    @property
+    def known_id(self) -> str | None:
+        """The id, if somebody has asked for it."""
+        return self._id
+
+    def emit(self, chunk: Any) -> None:
+        """A chunk of the reply. Ignored once the reply has ended: no stale chunk is ever delivered."""
+        if self.phase is not Phase.REPLYING:
+            return
+        if self._chunks is None:
+            self._chunks = [chunk]
+        else:
+            self._chunks.append(chunk)
+        if self._readers:
+            readers, self._readers = self._readers, None
+            for reader in readers:
+                reader.wake()
+
+    def belong_to(self, parent: Run[Any, Any]) -> None:
+        """Interrupted with ``parent``, from now until the first of the two ends."""
+        self.parent = parent
+        if parent.children is None:
+            parent.children = {self}
+        else:
+            parent.children.add(self)
+
+    def settle(self, status: Status, value: Any = None, error: BaseException | None = None) -> bool:
+        """The one place where a request is settled. The first one wins; later ones change nothing and return False."""
+        if self.phase is Phase.SETTLED:
+            return False
+        self.phase = Phase.SETTLED
+        self._status, self._value, self._error = status, value, error
+        if error is not None:
+            self._traceback = error.__traceback__
+            if status == "failed" and self.origin is Origin.REQUEST:
+                self._alarm = _Alarm(self.cell.path, self._id, error)
+        self.context = self.waits_for = self.outcome = None
+        if self.parent is not None:
+            if self.parent.children is not None:
+                self.parent.children.discard(self)
+            self.parent = None
+        if self.children:
+            for child in self.children:
+                child.parent = None  # goes on as a root
+            self.children = None
+        if self._id is not None:
+            self.cell.system.runs.forget(self._id)
+        for waiters in (self._waiters, self._readers):
+            for waiter in waiters or ():
+                waiter.wake()
+        self._waiters = self._readers = None
+        return True
+
+    async def wait(self) -> None:
+        """Wait until the run is settled.
+
+        Raises:
+            AskCycleError: if the caller's own run would wait for itself.
+        """
+        asker = running()
+        if asker is not None:
+            begin_wait(asker, self.cell)
+        try:
+            await self.wait_unwatched()
+        finally:
+            if asker is not None:
+                end_wait(asker, self.cell)
+
+    async def wait_unwatched(self) -> None:
+        """Wait without an edge in the graph of who waits for whom: for receipts, which look for themselves."""
+        if self.phase is Phase.SETTLED:
+            return
+        waiter = self.cell.system.new_waiter()
+        if self._waiters is None:
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if self._waiters is not None:
+                self._waiters.remove(waiter)
+
+    def result(self) -> R_co:
+        """The reply of a settled run, or its error raised."""
+        if self._alarm is not None:
+            self._alarm.disarm()
+        if self._error is None:
+            return self._value
+        try:
+            raise self._error.with_traceback(self._traceback)
+        finally:
+            del self  # the error's traceback holds this frame: no circle through the run
+
+    async def _reply(self) -> R_co:
+        try:
+            if self.phase is not Phase.SETTLED:
+                await self.wait()
+            return self.result()
+        finally:
+            del self
+
+
+class _Chunks(Generic[C_co]):
+    """Reads a run's chunks from the first on; any number of readers, each at its own pace."""
+
+    __slots__ = ("_position", "_run")
+
+    def __init__(self, run: Run[Any, C_co]) -> None:
+        self._run = run
+        self._position = 0
+
+    def __aiter__(self) -> _Chunks[C_co]:
+        return self
+
+    async def __anext__(self) -> C_co:
+        run = self._run
+        try:
+            while True:
+                chunks = run._chunks
+                if chunks is not None and self._position < len(chunks):
+                    self._position += 1
+                    return chunks[self._position - 1]
+                if run.phase is Phase.SETTLED:
+                    if run._error is not None and not isinstance(run._error, Interrupted):
+                        run.result()
+                    raise StopAsyncIteration
+                await self._more(run)
+        finally:
+            del run
+
+    async def _more(self, run: Run[Any, C_co]) -> None:
+        asker = running()
+        if asker is not None:
+            begin_wait(asker, run.cell)
+        waiter = run.cell.system.new_waiter()
+        if run._readers is None:
+            run._readers = []
+        run._readers.append(waiter)
+        try:
+            await waiter
+        finally:
+            if run._readers is not None and waiter in run._readers:
+                run._readers.remove(waiter)
+            if asker is not None:
+                end_wait(asker, run.cell)
+
+
+class _Alarm:
+    """Logs a failure when it is dropped without anybody having retrieved it; what asyncio does for its futures."""
+
+    __slots__ = ("_error", "_path", "_run_id")
+
+    def __init__(self, path: str, run_id: str | None, error: BaseException) -> None:
+        self._path = path
+        self._run_id = run_id
+        self._error: BaseException | None = error
+
+    def disarm(self) -> None:
+        self._error = None
+
+    def __del__(self) -> None:
+        if self._error is not None:
+            logger.error("run.failure_never_retrieved", actor=self._path, run_id=self._run_id, exc_info=self._error)
+
+
+def parent_of_new_run() -> Run[Any, Any] | None:
+    """The run to which a run that the calling code requests will belong."""
+    run = running()
+    return None if run is None or committing.get() else run
+
+
+def reference(run: Run[Any, Any]) -> weakref.ReferenceType[Run[Any, Any]]:
+    """What a context variable may hold of a run."""
+    return weakref.ref(run)
+
+
+__all__ = ["ActorError", "Origin", "Phase", "Run", "Status", "parent_of_new_run", "reference"]

@@ -1,0 +1,112 @@
+"""How a message gets to an actor: checks, waiting for room, and what happens when the sender leaves."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from actors._current import running
+from actors._ending import refuse_new
+from actors._errors import MailboxFull, WrongThreadError
+from actors._run import Origin, Run
+from actors._waiting import begin_wait, end_wait
+
+if TYPE_CHECKING:
+    from actors._cell import Cell, Note
+
+
+def check_thread(cell: Cell) -> None:
+    """Refs are used on their system's event loop.
+
+    Raises:
+        WrongThreadError: anywhere else.
+    """
+    if threading.get_ident() != cell.system.thread:
+        raise WrongThreadError(
+            f"{cell.path} was used from another thread than its system's event loop; use ask_from_thread, "
+            f"tell_from_thread or interrupt_from_thread there",
+            ref=cell.ref,
+        )
+
+
+def new_run(cell: Cell, message: Any, origin: Origin, run_id: str | None = None) -> Run[Any, Any]:
+    """A message for this actor, in the context of the code that sends it.
+
+    Raises:
+        WrongThreadError: off the system's event loop.
+        DuplicateRunError: if the run id is in use.
+    """
+    check_thread(cell)
+    run: Run[Any, Any] = Run(cell, message, copy_context(), origin, run_id)
+    if run_id is not None:
+        cell.system.runs.claim(run_id, run)
+    return run
+
+
+def takes_mail(cell: Cell) -> bool:
+    """Whether the actor takes new messages."""
+    return cell.ending is None and not cell.dead
+
+
+def put(cell: Cell, mail: Run[Any, Any] | Note) -> None:
+    """Into the mailbox, for which there is room."""
+    cell.queue.put(mail)
+    if not cell.scheduled:
+        cell.wake()
+
+
+async def send(cell: Cell, mail: Run[Any, Any] | Note) -> None:
+    """Into the mailbox, after waiting for room behind everybody who waits already.
+
+    A sender that is cancelled while it waits has sent nothing.
+
+    Raises:
+        AskCycleError: if the mailbox is full and waiting for room would be waiting for oneself.
+    """
+    if not cell.queue.full:
+        put(cell, mail)
+        return
+    asker = running()
+    if asker is not None:
+        begin_wait(asker, cell)
+    waiter = cell.system.new_waiter()
+    cell.queue.block(mail, waiter)
+    try:
+        await waiter
+    except BaseException:
+        cell.queue.withdraw(mail)
+        raise
+    finally:
+        if asker is not None:
+            end_wait(asker, cell)
+    cell.wake()
+
+
+def put_nowait(cell: Cell, mail: Run[Any, Any]) -> None:
+    """Into the mailbox, or an error.
+
+    Raises:
+        MailboxFull: if there is no room.
+    """
+    if cell.queue.full:
+        raise MailboxFull(
+            f"the mailbox of {cell.path} is full ({len(cell.queue)} messages wait); send with `await tell(...)` to wait for room",
+            ref=cell.ref,
+            message=mail.message,
+        )
+    put(cell, mail)
+
+
+def refuse_mail(cell: Cell, run: Run[Any, Any]) -> None:
+    """The actor takes no messages any more: a tell becomes a dead letter, whoever asks is told.
+
+    Raises:
+        ActorStopped: if somebody would wait for the reply.
+    """
+    error = refuse_new(cell)
+    error.message, error.run_id = run.message, run.known_id
+    run.settle("stopped", error=error)
+    if run.origin is not Origin.TELL:
+        raise error
+    cell.system.dead_letters.add(cell, run.message, "the actor has stopped" if cell.dead else "the actor is stopping")

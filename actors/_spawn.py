@@ -1,0 +1,121 @@
+"""Bringing an actor into its system."""
+
+from __future__ import annotations
+
+import itertools
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from typing_extensions import TypeVar
+
+from actors import _ending
+from actors._actor import Actor
+from actors._cell import Cell
+from actors._context import ActorContext
+from actors._errors import ActorStopped, SpawnError
+from actors._mailbox import Mailbox, MailQueue
+from actors._sending import check_thread
+from actors._step import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors._registrar import Registrar
+    from actors._system import ActorSystem
+
+RefT_co = TypeVar("RefT_co", covariant=True)
+RefT = TypeVar("RefT")
+
+
+class Spawnable(Protocol[RefT_co]):
+    """An actor, seen by ``spawn``: what matters is the type of its ref."""
+
+    def _make_ref(self, cell: Cell) -> RefT_co: ...
+
+
+async def spawn(
+    system: ActorSystem,
+    parent: Cell | None,
+    actor: Spawnable[RefT] | Callable[[], Spawnable[RefT]],
+    *,
+    name: str | None,
+    registrar: Registrar | None,
+    mailbox: Mailbox | None,
+    interrupt_timeout: float,
+) -> RefT:
+    """See :meth:`ActorSystem.spawn`."""
+    instance: Any = actor if isinstance(actor, Actor) else _made_by(actor)
+    instance._check()
+    if "_actor_context" in instance.__dict__:
+        raise SpawnError(
+            f"this {type(instance).__qualname__} has been spawned before; an instance is one actor: give spawn a new one"
+        )
+    siblings = _siblings(system, parent)
+    chosen = _name(instance, name, siblings, system.name_numbers)
+    cell = Cell(
+        system=system,
+        name=chosen,
+        path=f"{system.name if parent is None else parent.path}/{chosen}",
+        parent=parent,
+        actor=instance,
+        queue=MailQueue((mailbox or Mailbox()).capacity),
+        interrupt_timeout=interrupt_timeout,
+        registrar=registrar,
+    )
+    cell.ref = instance._make_ref(cell)
+    instance.__dict__["_actor_context"] = ActorContext(cell)
+    siblings[chosen] = cell
+    if type(instance).on_start is Actor.on_start:
+        cell.live()
+    else:
+        await _start(cell)
+    ref: Any = cell.ref
+    return ref
+
+
+async def _start(cell: Cell) -> None:
+    """Run ``on_start``, in the caller's context, and wait for it."""
+    cell.start_context = copy_context()
+    cell.next_step = Step.START
+    cell.wake()
+    waiter = cell.system.new_waiter()
+    cell.joiners = [waiter]
+    try:
+        await waiter
+    except BaseException:
+        _ending.begin_end(cell, _ending.End.KILL)
+        raise
+    if cell.start_error is not None:
+        raise cell.start_error
+
+
+def _made_by(factory: Any) -> Actor[Any, Any, Any]:
+    if not callable(factory):
+        raise SpawnError(f"spawn takes an actor, or a function or class that makes one, not {factory!r}")
+    made = factory()
+    if not isinstance(made, Actor):
+        raise SpawnError(f"the factory {factory!r} made {made!r}, which is not an Actor")
+    return made
+
+
+def _siblings(system: ActorSystem, parent: Cell | None) -> dict[str, Cell]:
+    if parent is None:
+        system.check_open()
+        return system.roots
+    check_thread(parent)
+    if parent.ending is not None or parent.dead:
+        raise ActorStopped(f"{parent.path} is stopping and starts no more children", ref=parent.ref)
+    if parent.children is None:
+        parent.children = {}
+    return parent.children
+
+
+def _name(actor: Actor[Any, Any, Any], name: str | None, siblings: dict[str, Cell], numbers: itertools.count[int]) -> str:
+    wanted = name if name is not None else actor._default_name()
+    if wanted is None:
+        return f"{type(actor).__name__.lower()}-{next(numbers)}"
+    if not isinstance(wanted, str) or not wanted or "/" in wanted:
+        raise SpawnError(f"an actor's name is a text that is not empty and has no slash, not {wanted!r}")
+    if wanted in siblings:
+        raise SpawnError(f"the name {wanted!r} is taken by {siblings[wanted].path}; stop that one first, or choose another")
+    return wanted

@@ -1,0 +1,40 @@
+"""The vocabulary between a cell and whatever runs its steps: what is run, how it ended, how it can be cut."""
+
+from __future__ import annotations
+
+import enum
+from typing import Protocol
+
+
+class Step(enum.Enum):
+    """One coroutine of an actor that is driven to its end."""
+
+    START = "on_start"
+    REGISTER = "being registered with the cancellation manager"
+    REPLY = "reply"
+    HANDLE = "handle_interrupt"
+    RELEASE = "undoing the registration"
+    NOTE = "a note between runs"
+    STOP = "on_stop"
+
+
+class Ending(enum.Enum):
+    """How a step came out."""
+
+    RETURNED = "it returned a value"
+    RAISED = "it raised an exception"
+    CUT = "nothing came out: the scope that we cancelled took it"
+    STRAY = "a cancellation came out that nothing around it had asked for"
+    ABORTED = "the system itself is being cancelled, or a fatal exception is on its way out of it"
+
+
+class Lever(Protocol):
+    """A hold on the step that runs now."""
+
+    def cut(self) -> None:
+        """Cancel its scope."""
+        ...
+
+    def hush(self, *, quiet: bool) -> None:
+        """Stop delivering the cancellation to a step that does not end, or deliver it again."""
+        ...

@@ -1,0 +1,66 @@
+"""Who waits for whom: a wait that would close a circle is refused at once instead of hanging.
+
+An actor handles one message at a time, so it waits for every actor whose reply its current run awaits (an ``ask``, an
+``await run``) or in whose full mailbox it waits for room. The graph needs no store of its own: each run knows what it waits
+for, each actor knows its current run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors._errors import AskCycleError
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+    from actors._run import Run
+
+
+def path_between(start: Cell, goal: Cell) -> list[Cell] | None:
+    """The actors through which ``start`` waits for ``goal``, both included; None if it does not wait for it."""
+    if start is goal:
+        return [start]
+    came_from: dict[int, Cell | None] = {id(start): None}
+    to_visit = [start]
+    while to_visit:
+        cell = to_visit.pop()
+        run = cell.current
+        for target in (run.waits_for or ()) if run is not None else ():
+            if id(target) in came_from:
+                continue
+            came_from[id(target)] = cell
+            if target is goal:
+                path = [target]
+                while (previous := came_from[id(path[-1])]) is not None:
+                    path.append(previous)
+                return path[::-1]
+            to_visit.append(target)
+    return None
+
+
+def begin_wait(asker: Run[Any, Any], target: Cell) -> None:
+    """The asker's run is about to wait for ``target``.
+
+    Raises:
+        AskCycleError: if ``target`` waits, through whomever, for the asker's actor.
+    """
+    circle = path_between(target, asker.cell)
+    if circle is not None:
+        paths = (asker.cell.path, *(cell.path for cell in circle))
+        error = AskCycleError(
+            f"{paths[0]} would wait for itself: {' -> '.join(paths)}. Use tell, or request without waiting for the reply, "
+            f"or let a third actor ask",
+            ref=target.ref,
+        )
+        error.cycle = paths
+        raise error
+    if asker.waits_for is None:
+        asker.waits_for = [target]
+    else:
+        asker.waits_for.append(target)
+
+
+def end_wait(asker: Run[Any, Any], target: Cell) -> None:
+    """The wait is over, however it ended."""
+    if asker.waits_for is not None:
+        asker.waits_for.remove(target)

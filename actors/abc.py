@@ -1,0 +1,27 @@
+"""The plug points of the framework, for those who write another cancellation manager.
+
+Pick the base class that fits where the runs are kept:
+
+- over a network: :class:`CancellationManager`, asynchronous primitives;
+- in a local file or database: :class:`LocalCancellationManager`, synchronous primitives;
+- in memory: :class:`InlineCancellationManager`, primitives that never wait.
+
+:func:`adapt` takes a manager that was written for agno as it is.
+"""
+
+from actors._adapted_manager import adapt
+from actors._cancel_intent import CancelIntent, CancelOutcome, CancelResult
+from actors._local_manager import InlineCancellationManager, LocalCancellationManager
+from actors._manager import CancellationManager
+from actors._manager_health import ManagerHealth
+
+__all__ = [
+    "CancelIntent",
+    "CancelOutcome",
+    "CancelResult",
+    "CancellationManager",
+    "InlineCancellationManager",
+    "LocalCancellationManager",
+    "ManagerHealth",
+    "adapt",
+]
