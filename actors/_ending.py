@@ -135,6 +135,9 @@ def after_stop(cell: Cell, ending: Ending, value: Any) -> None:
 def die(cell: Cell) -> None:
     """The actor is gone: its name is free, its messages are refused, whoever waits for its end is told, its parent goes on."""
     _refuse_all(cell)
+    if cell.current is not None:
+        refuse(cell, cell.current)  # a sudden end came between two steps of it
+        cell.current = None
     cell.bury()
     if cell.parent is not None and cell.parent.ending is not None:
         cell.parent.wake()

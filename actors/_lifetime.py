@@ -9,6 +9,7 @@ import anyio
 
 from actors import _ending
 from actors._background import Background
+from actors._errors import ActorStopped
 from actors._fatal import is_fatal
 from actors._interrupt import interrupt_run
 from actors._logging import get_logger
@@ -29,6 +30,7 @@ REPORT_EVERY = 3.0
 async def lifetime(system: ActorSystem) -> AsyncIterator[None]:
     """Open the system for the block; see :class:`ActorSystem` for how it ends."""
     failure: BaseException | None = None
+    ended_by_us = False
     report = anyio.CancelScope(shield=True)
     try:
         async with anyio.create_task_group() as services:
@@ -36,6 +38,7 @@ async def lifetime(system: ActorSystem) -> AsyncIterator[None]:
             try:
                 async with anyio.create_task_group() as workers:
                     system.executor.open(workers)
+                    Background(workers, system.context).start(system.executor.sentinel.run, "sentinel", again=True)
                     system.background.start(system.watchdog.run, "watchdog", again=True)
                     system.is_open = True
                     try:
@@ -45,7 +48,9 @@ async def lifetime(system: ActorSystem) -> AsyncIterator[None]:
                     except Exception as error:  # noqa: BLE001 - raised below, out of our groups, as it is
                         failure = error
                     finally:
+                        ended_by_us = not workers.cancel_scope.cancel_called
                         system.is_open = False
+                        system.executor.close()
                         system.background.start(lambda: _report_hanging(system, report), "report")
                         workers.cancel_scope.cancel()
             finally:
@@ -58,6 +63,11 @@ async def lifetime(system: ActorSystem) -> AsyncIterator[None]:
         raise _alone(group) from None
     if failure is not None:
         raise failure
+    if not ended_by_us:
+        raise ActorStopped(
+            f"the tasks of the system {system.name!r} were cancelled natively, one by one, which ends it: cancel the block "
+            f"around it instead"
+        )
 
 
 def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -32,9 +32,9 @@ class Logger:
         """Whether an event of that level could go anywhere. A hot path asks this before it builds an event."""
         return structlog.is_configured() or self._plain.isEnabledFor(level)
 
-    def debug(self, event: str, **fields: object) -> None:
+    def debug(self, event: str, *, exc_info: BaseException | None = None, **fields: object) -> None:
         """An event that helps to follow what happens."""
-        self._log(logging.DEBUG, event, fields)
+        self._log(logging.DEBUG, event, fields, exc_info)
 
     def info(self, event: str, **fields: object) -> None:
         """An event of normal life: an interrupt, a stop."""

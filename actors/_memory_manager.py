@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 from typing_extensions import override
 
-from actors._cancel_intent import CancelIntent, CancelOutcome, CancelResult
+from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult
 from actors._errors import DuplicateRunError
 from actors._event_loop import current_event_loop
-from actors._fading import Fading
-from actors._local_manager import InlineCancellationManager
+from actors._cancellation._fading import Fading
+from actors._cancellation._local import InlineCancellationManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -58,6 +58,7 @@ class InMemoryCancellationManager(InlineCancellationManager):
         self._owners: dict[str, str] = {}
         self._cancelled: dict[str, CancelIntent] = {}
         self._early: Fading[CancelIntent] = Fading(intent_ttl, capacity)
+        self._any_early = False  # spares the path of every run a look into an empty place
         self._finished: Fading[bool] = Fading(tombstone, capacity)
         self._listeners: dict[object, Callable[[str], None]] = {}
 
@@ -74,10 +75,14 @@ class InMemoryCancellationManager(InlineCancellationManager):
             if owner:
                 self._owners[run_id] = owner
             self._finished.discard(run_id)
-            intent = self._early.pop(run_id, self._clock()) if self._early else None
-            if intent is not None:
-                self._cancelled[run_id] = intent
-            return intent
+            return self._take_early(run_id) if self._any_early else None
+
+    def _take_early(self, run_id: str) -> CancelIntent | None:
+        intent = self._early.pop(run_id, self._clock())
+        self._any_early = len(self._early) > 0
+        if intent is not None:
+            self._cancelled[run_id] = intent
+        return intent
 
     @override
     def release_nowait(self, run_id: str) -> None:
@@ -87,7 +92,7 @@ class InMemoryCancellationManager(InlineCancellationManager):
                 self._owners.pop(run_id, None)
             if self._cancelled:
                 self._cancelled.pop(run_id, None)
-            if self._early:
+            if self._any_early:
                 self._early.discard(run_id)
             self._finished.put(run_id, True, self._clock())  # noqa: FBT003 - only the key matters
 
@@ -117,6 +122,7 @@ class InMemoryCancellationManager(InlineCancellationManager):
                 outcome = "stored"
                 intent = self._early.pop(run_id, now) or CancelIntent(run_id, reason, by, time.time())
                 self._early.put(run_id, intent, now)
+                self._any_early = True
         # Outside the lock: what is called here interrupts a reply, and may well come back to this manager.
         if tell is not None:
             tell(intent)

@@ -8,16 +8,16 @@ from uuid import uuid4
 import attrs
 
 from actors._errors import DuplicateRunError
-from actors._event_loop import EventLoop, current_event_loop
-from actors._local_manager import InlineCancellationManager
-from actors._manager_health import ManagerHealth
-from actors._registrar_upkeep import Upkeep
+from actors._event_loop import current_event_loop
+from actors._cancellation._local import InlineCancellationManager
+from actors._cancellation._health import ManagerHealth
+from actors._cancellation._upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors._cancel_intent import CancelIntent
-    from actors._manager import CancellationManager
+    from actors._cancellation._intent import CancelIntent
+    from actors._cancellation._manager import CancellationManager
 
 
 class Registrar:
@@ -52,7 +52,14 @@ class Registrar:
         self.manager = manager
         self.inline = isinstance(manager, InlineCancellationManager)
         self._closed = False
-        self._direct = _Direct(manager, deliver) if isinstance(manager, InlineCancellationManager) else None
+        self._runs: set[str] = set()  # registered inline
+        self._loop = current_event_loop()
+        self._deliver = deliver
+        if isinstance(manager, InlineCancellationManager):
+            # Bound once, because they are on the path of every ask.
+            self._enroll_inline = manager.enroll_nowait
+            self._release_inline = manager.release_nowait
+            self._listener = self._hear
         self._upkeep = Upkeep(manager, start_soon, deliver, register_timeout, linger, owner=uuid4().hex)
 
     def enroll_nowait(self, run_id: str) -> CancelIntent | None:
@@ -64,13 +71,14 @@ class Registrar:
         Raises:
             DuplicateRunError: a run with that id is registered.
         """
-        assert self._direct is not None  # noqa: S101 - for the type checkers; `inline` says which forms to use
-        return self._direct.enroll(run_id)
+        intent = self._enroll_inline(run_id, self._listener)
+        self._runs.add(run_id)
+        return intent
 
     def release_nowait(self, run_id: str) -> None:
         """Undo ``enroll_nowait``, whatever became of the run."""
-        assert self._direct is not None  # noqa: S101 - as above
-        self._direct.release(run_id)
+        self._runs.discard(run_id)
+        self._release_inline(run_id)
 
     async def enroll(self, run_id: str) -> CancelIntent | None:
         """Register a run; wait at most ``register_timeout``, and not at all while the store is known not to answer.
@@ -84,8 +92,8 @@ class Registrar:
         Raises:
             DuplicateRunError: a run with that id is registered.
         """
-        if self._direct is not None:
-            return self._direct.enroll(run_id)
+        if self.inline:
+            return self.enroll_nowait(run_id)
         upkeep = self._upkeep
         entry = upkeep.begin(run_id)
         try:
@@ -105,8 +113,8 @@ class Registrar:
 
     async def release(self, run_id: str) -> None:
         """Undo ``enroll``: wait at most ``register_timeout``, then go on in the background. Never raises."""
-        if self._direct is not None:
-            self._direct.release(run_id)
+        if self.inline:
+            self.release_nowait(run_id)
             return
         upkeep = self._upkeep
         entry = upkeep.book.get(run_id)
@@ -124,47 +132,20 @@ class Registrar:
         if self._closed:
             return
         self._closed = True
-        if self._direct is not None:
-            self._direct.close()
+        for run_id in list(self._runs):
+            self.release_nowait(run_id)
         await self._upkeep.close()
         await self.manager.lifetime.leave(self.manager.disconnect)
 
     def health(self) -> ManagerHealth:
         """How the store has answered lately, and how many of this system's runs are registered with it."""
         entries = self._upkeep.book.values()
-        registered = len(self._direct.runs) if self._direct is not None else sum(entry.confirmed for entry in entries)
+        registered = len(self._runs) + sum(entry.confirmed for entry in entries)
         unregistered = sum(entry.wanted and not entry.confirmed for entry in entries)
         return attrs.evolve(self.manager.health(), registered=registered, unregistered=unregistered)
 
-
-@attrs.define(eq=False)
-class _Direct:
-    """The way to a manager that never waits and tells of a cancel by itself."""
-
-    _manager: InlineCancellationManager
-    _deliver: Callable[[CancelIntent], None]
-    runs: set[str] = attrs.field(factory=set[str])
-    _loop: EventLoop = attrs.field(factory=current_event_loop)
-    _listener: Callable[[CancelIntent], None] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._listener = self._hear  # bound once: this is on the path of every ask
-
-    def enroll(self, run_id: str) -> CancelIntent | None:
-        intent = self._manager.enroll_nowait(run_id, self._listener)
-        self.runs.add(run_id)
-        return intent
-
-    def release(self, run_id: str) -> None:
-        self.runs.discard(run_id)
-        self._manager.release_nowait(run_id)
-
-    def close(self) -> None:
-        for run_id in list(self.runs):
-            self.release(run_id)
-
     def _hear(self, intent: CancelIntent) -> None:
-        """Called in the thread of whoever cancels."""
+        """A manager that never waits has news. Called in the thread of whoever cancels."""
         if self._loop.runs_here():
             self._deliver(intent)
         else:
@@ -172,5 +153,5 @@ class _Direct:
 
     def _arrive(self, intent: CancelIntent) -> None:
         # While the news was on its way the run may have ended, and another one with its id begun.
-        if self._manager.intents_sync((intent.run_id,)).get(intent.run_id) == intent:
+        if self.manager.intents_sync((intent.run_id,)).get(intent.run_id) == intent:
             self._deliver(intent)

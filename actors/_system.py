@@ -21,7 +21,7 @@ from actors._runs import Runs
 from actors._spawn import spawn
 from actors._waiter import Waiter, waiter_factory
 from actors._watchdog import Watchdog
-from actors._worker import Executor
+from actors._executor import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,135 +1,207 @@
-"""How steps are run: the one place that opens the scope of a reply.
+"""A worker: a task that runs the steps of cells, one after the other. The one place that opens the scope of a reply.
 
-The executor has one narrow interface: ``schedule`` a cell that has something to do. It then asks the cell for steps, runs each
-in a task of its own inside a task group of its own, and tells the cell how each came out.
+A scope for each reply would cost as much as the rest of an ask, and a task and a task group for each reply six times that. A
+worker runs one step at a time, so its scope *is* the scope of the reply that it runs. It keeps it for as many steps as do not
+suspend, and leaves and enters it again after one that did, which is when a step has had the chance to break something. What a
+step does to its task stays with that step: a worker whose task is not clean afterwards ends, and another goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
+from actors._drive import Drive
 from actors._fatal import is_fatal
 from actors._step import Ending
-from actors._where import where_suspended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-    from contextvars import Context
-
-    from anyio.abc import TaskGroup
+    from collections.abc import Coroutine
 
     from actors._cell import Cell
+    from actors._executor import Executor
     from actors._waiter import Waiter
 
-
-class _Hold:
-    """The hold on one step: two scopes, one inside the other.
-
-    The outer one is cancelled; shielding the inner one stops the delivery to a step that refuses to end.
-    """
-
-    def __init__(self, cell: Cell, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.cell = cell
-        self.coroutine = coroutine
-        self.outer = anyio.CancelScope()
-        self.inner = anyio.CancelScope()
-        self.ending = Ending.STRAY  # unless the step gets to run, and ends
-        self.value: Any = None
-
-    def cut(self) -> None:
-        self.outer.cancel()
-
-    def hush(self, *, quiet: bool) -> None:
-        self.inner.shield = quiet
+BUDGET = 64
+"""Steps after which a worker lets the event loop turn. Without it a flooded actor holds the loop for seconds."""
 
 
-class Executor:
-    """Runs the steps of a system's cells.
+class Worker:
+    """One worker, and the hold (:class:`~actors._step.Lever`) on the step that it runs.
+
+    Its two scopes lie one inside the other: an interrupt cancels the outer one, and when a step refuses to end, shielding the
+    inner one stops the cancellation from being delivered over and over again.
 
     Args:
-        context: the context of the system, for its tasks.
-        new_waiter: makes waiters for the system's event loop.
+        executor: whose queue it serves.
     """
 
-    def __init__(self, context: Context, new_waiter: Callable[[], Waiter]) -> None:
-        self._context = context
-        self._new_waiter = new_waiter
-        self._group: TaskGroup | None = None
-        self._busy = 0
-        self._quiet: Waiter | None = None
-        self._holds: set[_Hold] = set()
+    __slots__ = ("_executor", "_inner", "_outer", "_task", "_waiter", "awake", "cell", "clean", "coroutine", "thrown")
 
-    def open(self, group: TaskGroup) -> None:
-        """Start tasks in this group from now on."""
-        self._group = group
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._outer = anyio.CancelScope()
+        self._inner = anyio.CancelScope()
+        self._task: asyncio.Task[Any] | None = None
+        self._waiter: Waiter | None = None
+        self.awake = False
+        self.clean = True  # nothing has happened to the task that could reach another step
+        self.cell: Cell | None = None  # the cell that it serves now
+        self.coroutine: Coroutine[Any, Any, Any] | None = None  # the step that has begun and not ended
+        self.thrown: BaseException | None = None  # what came out of that step, if it was no plain exception
 
-    def schedule(self, cell: Cell) -> None:
-        """This cell has something to do."""
-        assert self._group is not None
-        cell.scheduled = True
-        self._busy += 1
-        self._context.run(self._group.start_soon, self._host, cell)
+    # -- the hold on the step
 
-    def release(self, cell: Cell) -> None:
-        """This cell has nothing to do for now."""
-        if not cell.scheduled:
-            return
-        cell.scheduled = False
-        self._busy -= 1
-        if not self._busy and self._quiet is not None:
-            self._quiet.wake()
+    def cut(self) -> None:
+        self._outer.cancel()
 
-    async def quiet(self) -> None:
-        """Wait until no cell has anything to do."""
-        while self._busy:
-            self._quiet = self._new_waiter()
-            await self._quiet
+    def hush(self, *, quiet: bool) -> None:
+        self._inner.shield = quiet
 
-    def hanging(self) -> Iterator[tuple[str, str, str]]:
-        """Path, step and place of each step that still runs."""
-        for hold in self._holds:
-            step = hold.cell.step.value if hold.cell.lever is hold and hold.cell.step is not None else "cut off"
-            yield hold.cell.path, step, where_suspended(hold.coroutine)
+    def wake(self) -> None:
+        """There is something in the queue."""
+        assert self._waiter is not None
+        self._waiter.wake()
 
-    async def _host(self, cell: Cell) -> None:
-        while anyio.current_effective_deadline() != -math.inf:
+    # -- the task
+
+    async def run(self) -> None:
+        """Serve the queue until there are enough others, or this task is not clean any more."""
+        try:
+            self._task = asyncio.current_task()
+        except RuntimeError:
+            self._task = None  # trio: nothing but scopes can cancel a task there
+        while self.clean and await self._serve_in_new_scopes():
+            pass
+
+    async def _serve_in_new_scopes(self) -> bool:
+        """Serve until the outer scope is used up; False: there is nothing more to do."""
+        raised: BaseException | None = None
+        more = True
+        self._outer = anyio.CancelScope()
+        try:
+            with self._outer:
+                while more and self.clean and not self._outer.cancel_called:
+                    self._inner = anyio.CancelScope()
+                    with self._inner:
+                        more = await self._serve()
+                    if not self._outer.cancel_called:
+                        self._inspect()
+        except BaseException as error:  # noqa: BLE001 - judged below
+            raised = error
+        if self.coroutine is not None:
+            self._judge(raised)
+        elif raised is not None:
+            raise raised
+        self._inspect()
+        return more
+
+    async def _serve(self) -> bool:
+        """Run steps until one has suspended; False: there is nothing more to do."""
+        executor, ready = self._executor, self._executor.ready
+        for _ in range(BUDGET):
+            if self.cell is None:
+                if not ready:
+                    return await self._park()
+                self.cell = ready.popleft()
+            if executor.sentinel.alarmed():
+                await anyio.lowlevel.checkpoint()  # raises here if the system is being cancelled
+            cell = self.cell
             coroutine = cell.begin()
             if coroutine is None:
-                self.release(cell)
-                return
-            hold = _Hold(cell, coroutine)
-            cell.lever = hold
-            self._holds.add(hold)
+                self.cell = None
+                executor.release(cell)
+                continue
+            cell.lever = self
+            self.coroutine = coroutine
+            context = cell.context
             try:
-                async with anyio.create_task_group() as group:
-                    cell.context.run(group.start_soon, self._run, hold, cell.time_limit)
+                yielded = context.run(coroutine.send, None)
+            except StopIteration as stop:
+                self._finish(Ending.RETURNED, stop.value)
+            except Exception as error:  # noqa: BLE001 - the asker's
+                self._finish(Ending.RAISED, error)
             except BaseException as error:
-                if is_fatal(error) or anyio.current_effective_deadline() == -math.inf:
-                    if cell.lever is hold:
-                        cell.finish(Ending.ABORTED, error)
-                    raise
-            finally:
-                self._holds.discard(hold)
-                coroutine.close()
-            if cell.lever is not hold:
-                return
-            cell.finish(hold.ending, hold.value)
-
-    async def _run(self, hold: _Hold, limit: float | None) -> None:
-        reply: list[Any] = []
-        if limit is not None:
-            hold.outer.deadline = anyio.current_time() + limit
-        try:
-            with hold.outer, hold.inner:
-                reply.append(await hold.coroutine)
-        except Exception as error:  # noqa: BLE001 - the asker's
-            hold.ending, hold.value = Ending.RAISED, error
-        except BaseException as error:
-            hold.value = error
-            if is_fatal(error) or anyio.current_effective_deadline() == -math.inf:
+                self.thrown = error
                 raise
+            else:
+                await self._await_rest(cell, Drive(context, coroutine, yielded))
+                return True
+            if self._outer.cancel_called or (self._task is not None and self._task.cancelling()):
+                return True
+        if self.cell is not None:
+            ready.append(self.cell)
+            self.cell = None
+        await anyio.lowlevel.checkpoint()
+        return True
+
+    async def _await_rest(self, cell: Cell, rest: Drive) -> None:
+        """The step has suspended: let somebody else serve the queue until it has ended."""
+        limit = cell.time_limit
+        if limit is not None:
+            self._outer.deadline = anyio.current_time() + limit
+        self._executor.asleep(self)
+        try:
+            value = await rest
+        except Exception as error:  # noqa: BLE001 - the asker's
+            self._executor.awoken(self)
+            self._finish(Ending.RAISED, error)
+        except BaseException as error:
+            self._executor.awoken(self)
+            self.thrown = error
+            raise
         else:
-            hold.ending, hold.value = (Ending.RETURNED, reply[0]) if reply else (Ending.CUT, None)
+            self._executor.awoken(self)
+            self._finish(Ending.RETURNED, value)
+        if limit is not None:
+            self._outer.deadline = math.inf
+
+    async def _park(self) -> bool:
+        self._waiter = self._executor.new_waiter()
+        if not self._executor.park(self):
+            return False
+        await self._waiter
+        return True
+
+    # -- endings
+
+    def _judge(self, raised: BaseException | None) -> None:
+        """A step has ended in a cancellation, or worse. Decide by what came out of the scopes."""
+        thrown, self.thrown = self.thrown, None
+        broken = raised is not None and raised is not thrown and not isinstance(raised, BaseExceptionGroup)
+        if broken:
+            self.clean = False  # the step left a scope of its own open; ours could not be left in order
+            raised = thrown
+        if raised is None or (broken and self._outer.cancel_called):
+            self._finish(Ending.CUT)
+        elif isinstance(raised, Exception):
+            self._finish(Ending.RAISED, raised)
+        elif is_fatal(raised) or self._system_cancelled(broken=broken):
+            self._finish(Ending.ABORTED, raised)
+            raise raised
+        else:
+            self.clean = False
+            self._finish(Ending.STRAY, raised)
+
+    def _system_cancelled(self, *, broken: bool) -> bool:
+        if broken:
+            return self._executor.sentinel.alarmed()
+        return anyio.current_effective_deadline() == -math.inf
+
+    def _finish(self, ending: Ending, value: Any = None) -> None:
+        self.coroutine = None
+        cell = self.cell
+        assert cell is not None
+        if cell.lever is self:
+            cell.finish(ending, value)
+        else:
+            self.cell = None  # the cell was cut off from this step, and is somewhere else by now
+
+    def _inspect(self) -> None:
+        """Is the task as it was before the step?"""
+        if self._task is not None and self._task.cancelling():
+            self.clean = False

@@ -9,11 +9,11 @@ Pick the base class that fits where the runs are kept:
 :func:`adapt` takes a manager that was written for agno as it is.
 """
 
-from actors._adapted_manager import adapt
-from actors._cancel_intent import CancelIntent, CancelOutcome, CancelResult
-from actors._local_manager import InlineCancellationManager, LocalCancellationManager
-from actors._manager import CancellationManager
-from actors._manager_health import ManagerHealth
+from actors._cancellation._adapted import adapt
+from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult
+from actors._cancellation._local import InlineCancellationManager, LocalCancellationManager
+from actors._cancellation._manager import CancellationManager
+from actors._cancellation._health import ManagerHealth
 
 __all__ = [
     "CancelIntent",

@@ -1,7 +1,7 @@
 """Stands in for ``../backends`` in a checkout and in an editable install, so that `actors.backends` works everywhere.
 
-In a wheel that folder itself is ``actors/backends/`` and this module is left out. It is loaded by its path, never by its
-name: ``import backends`` inside an application means that application's own ``backends/``.
+In a wheel that folder itself is ``actors/backends/`` and this module is left out. It is loaded by its path, never by
+its name: ``import backends`` inside an application means that application's own ``backends/``.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """The door to the cancellation managers over real stores: ``from actors.backends import FileCancellationManager``.
 
-Each name is loaded at its first use, and each backend imports its client library only when it is used, so that importing
-this package costs nothing and needs no client library.
+Each name is loaded at its first use, and each backend imports its client library only when it is used, so that
+importing this package costs nothing and needs no client library.
 
 The modules here are private and reach each other by relative imports: in a checkout this package can be seen under two
 names, `actors.backends` (the one to use) and ``backends``.

@@ -25,7 +25,7 @@ from pathlib import Path
 try:
     import tomllib
 except ImportError:
-    sys.exit(f"bargein needs Python 3.11 or newer, this is {sys.version.split()[0]}; name one: make PYTHON=python3.12 ...")
+    sys.exit(f"bargein needs Python 3.11 or newer, and this is {sys.version.split()[0]}: make PYTHON=python3.12 ...")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,20 +74,21 @@ class Environment:
         self.make()
         stale = self._stale(stamps)
         self.unfinished.touch()
-        self._install({*project["project"]["dependencies"], *(name for group in stale for name in wanted[group])}, stale)
+        needed = {name for group in stale for name in wanted[group]}
+        say(f"installing bargein with the dependency groups {', '.join(stale)}")
+        self._install({*project["project"]["dependencies"], *needed})
         for group in stale:
             (self.stamps / group).write_text(stamps[group], encoding="utf-8")
         self.unfinished.unlink()
 
     def make(self) -> None:
         """Make the environment, unless there is a sound one."""
-        cut_off = self.unfinished.exists()
-        fault = "a set-up in it was cut off" if cut_off else self._fault()
+        fault = "is left over from a set-up that was cut off" if self.unfinished.exists() else self._fault()
         if fault is not None:
             if self.folder.exists() and any(self.folder.iterdir()):
                 if not self.stamps.exists():
-                    sys.exit(f"{self.folder} was not made by this project and {fault}; remove it, or name another: VENV=...")
-                say(f"{fault}: making {self.folder} anew")
+                    sys.exit(f"{self.folder} was not made here and {fault}; remove it, or name another: VENV=...")
+                say(f"{self.folder} {fault}: making it anew")
             failures = []
             for maker in (by_venv, by_virtualenv, by_uv):
                 self._clear()
@@ -123,8 +124,7 @@ class Environment:
             else:
                 path.unlink()
 
-    def _install(self, names: set[str], groups: list[str]) -> None:
-        say(f"installing bargein with what it takes to {', '.join(groups)}")
+    def _install(self, names: set[str]) -> None:
         pinned = ["--constraint", CONSTRAINTS] if CONSTRAINTS.exists() else []
         pip = [self.python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         uv = [self.python, "-m", "uv", "pip", "install", "--quiet", "--python", self.python]

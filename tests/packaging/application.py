@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-MAIN = '''
+MAIN = """
 import sys
 
 if sys.argv[1] == "ours first":
@@ -30,9 +30,9 @@ assert actors.backends is sys.modules["actors.backends"]
 assert actors.backends.FileCancellationManager is FileCancellationManager
 assert "FileCancellationManager" in dir(actors.backends)
 print(actors.backends.__file__)
-'''
+"""
 
-ALONE = '''
+ALONE = """
 from importlib.util import find_spec
 
 from actors.backends import FileCancellationManager
@@ -42,7 +42,7 @@ for name in ("backends", "benchmarks", "docs", "examples", "tests", "tools"):
 import actors.backends
 
 print(actors.backends.__file__)
-'''
+"""
 
 WAYS = {
     "as a script": ["app/main.py"],  # sys.path[0] is the application's folder

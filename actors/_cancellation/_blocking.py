@@ -14,7 +14,7 @@ from actors._event_loop import running_token
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors._manager import CancellationManager
+    from actors._cancellation._manager import CancellationManager
 
 T = TypeVar("T")
 

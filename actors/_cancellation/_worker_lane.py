@@ -45,10 +45,6 @@ class Job(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - raised again where the call came from
             self.error = error
 
-    def settle(self) -> None:
-        """Tell the event loop. If it is closed nobody waits any more."""
-        self.loop.call_soon(self.over.set)
-
 
 @attrs.define(eq=False)
 class WorkerLane:
@@ -121,7 +117,7 @@ class WorkerLane:
     def _do(self, alone: list[Job[object]], together: list[Job[object]]) -> None:
         for job in alone:
             job.run()
-            job.settle()
+        _settle(alone)
         if not together:
             return
         try:
@@ -131,5 +127,16 @@ class WorkerLane:
         except BaseException as error:  # noqa: BLE001 - raised again in each call that it hit
             for job in together:
                 job.error = error
-        for job in together:
-            job.settle()
+        _settle(together)
+
+
+def _settle(jobs: list[Job[object]]) -> None:
+    """Wake those who wait, each event loop once: waking one takes a system call. On a closed one nobody waits any more."""
+    for token in {job.loop.token for job in jobs}:
+        done = [job for job in jobs if job.loop.token == token]
+
+        def wake(done: list[Job[object]] = done) -> None:
+            for job in done:
+                job.over.set()
+
+        done[0].loop.call_soon(wake)

@@ -19,8 +19,8 @@ from actors._logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from actors._cancel_intent import CancelIntent
-    from actors._manager import CancellationManager
+    from actors._cancellation._intent import CancelIntent
+    from actors._cancellation._manager import CancellationManager
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
@@ -85,7 +85,9 @@ class Watcher:
             if anyio.current_time() - connected > LONGEST_PAUSE:  # it had worked; this is a new outage
                 backoff.reset()
             pause = backoff.pause()
-            logger.warning("manager_subscription_lost", manager=type(self._manager).__name__, error=repr(error), retry_in=pause)
+            logger.warning(
+                "manager_subscription_lost", manager=type(self._manager).__name__, error=repr(error), retry_in=pause
+            )
             self._manager.health_log.subscription(False, error)
             self._everything = True  # whatever was cancelled meanwhile was cancelled unheard
             self._news.set()
@@ -110,7 +112,9 @@ class Watcher:
             self._everything = True
             pause = backoff.pause()
             if self._manager.health_log.failed(error):
-                logger.warning("manager_unreachable", manager=type(self._manager).__name__, error=repr(error), retry_in=pause)
+                logger.warning(
+                    "manager_unreachable", manager=type(self._manager).__name__, error=repr(error), retry_in=pause
+                )
             await anyio.sleep(pause)
             self._news.set()
 

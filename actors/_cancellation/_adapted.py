@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 from typing_extensions import override
 
-from actors._blocking import refuse_on_event_loop
-from actors._cancel_intent import CancelIntent, CancelResult
+from actors._cancellation._blocking import refuse_on_event_loop
+from actors._cancellation._intent import CancelIntent, CancelResult
 from actors._errors import BlockingCallError, DuplicateRunError, ManagerError
-from actors._manager import CancellationManager
-from actors._worker_lane import WorkerLane
+from actors._cancellation._manager import CancellationManager
+from actors._cancellation._worker_lane import WorkerLane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -46,7 +46,9 @@ def adapt(manager: object, *, poll_period: float = 0.5, local: bool = False) -> 
         return manager
     for name in NEEDED:
         if not callable(getattr(manager, name, None)) and not callable(getattr(manager, f"a{name}", None)):
-            raise TypeError(f"{type(manager).__name__} is no cancellation manager: it has neither {name}() nor a{name}()")
+            raise TypeError(
+                f"{type(manager).__name__} is no cancellation manager: it has neither {name}() nor a{name}()"
+            )
     return AdaptedManager(manager, poll_period=poll_period, local=local)
 
 
@@ -137,7 +139,9 @@ class AdaptedManager(CancellationManager):
             if self._blocking:
                 return getattr(self.wrapped, name)(*args)
             if asynchronous is None:
-                return await self._lane.run(partial(getattr(self.wrapped, name), *args), timeout=self.timeout, batched=False)
+                return await self._lane.run(
+                    partial(getattr(self.wrapped, name), *args), timeout=self.timeout, batched=False
+                )
             answer = asynchronous(*args)
             return await answer if inspect.isawaitable(answer) else answer
         except ManagerError:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
-from actors._blocking import call_blocking
+from actors._cancellation._blocking import call_blocking
 from actors._errors import BlockingCallError, RunCancelledError
-from actors._manager_health import HealthLog, ManagerHealth
-from actors._manager_lifetime import Lifetime
-from actors._manager_watch import Watcher
+from actors._cancellation._health import HealthLog, ManagerHealth
+from actors._cancellation._lifetime import Lifetime
+from actors._cancellation._watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from types import TracebackType
 
-    from actors._cancel_intent import CancelIntent, CancelResult
+    from actors._cancellation._intent import CancelIntent, CancelResult
 
 
 class CancellationManager(ABC):
@@ -145,9 +145,7 @@ class CancellationManager(ABC):
 
     # ---- what follows from that -----------------------------------------------------------------------------------------
 
-    async def watch(
-        self, watched: Callable[[], Collection[str]], cancelled: Callable[[CancelIntent], None]
-    ) -> None:
+    async def watch(self, watched: Callable[[], Collection[str]], cancelled: Callable[[CancelIntent], None]) -> None:
         """Report each cancelled run once, until this call is cancelled. One subscription, however many runs.
 
         Reconciles flag and push: reads again after each (re)connect, on each hint, and every ``safety_period``. A store that

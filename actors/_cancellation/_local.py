@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Self, TypeVar, Any
 
 from typing_extensions import override
 
-from actors._manager import CancellationManager
-from actors._worker_lane import WorkerLane
+from actors._cancellation._manager import CancellationManager
+from actors._cancellation._worker_lane import WorkerLane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator
 
-    from actors._cancel_intent import CancelIntent, CancelResult
+    from actors._cancellation._intent import CancelIntent, CancelResult
 
 T = TypeVar("T")
 

@@ -11,14 +11,14 @@ from anyio import get_cancelled_exc_class
 
 from actors._errors import DuplicateRunError
 from actors._logging import get_logger
-from actors._manager_watch import Backoff, survive
-from actors._registration import Registration
+from actors._cancellation._watch import Backoff, survive
+from actors._cancellation._registration import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors._cancel_intent import CancelIntent
-    from actors._manager import CancellationManager
+    from actors._cancellation._intent import CancelIntent
+    from actors._cancellation._manager import CancellationManager
 
 GIVE_UP_AFTER = 60.0
 """Seconds after which a registration that could not be undone is left to its lease."""
@@ -100,7 +100,9 @@ class Upkeep:
                 logger.info("manager_recovered", manager=name)
             return True
         if self._manager.health_log.failed(error):
-            logger.warning("manager_unreachable", manager=name, run_id=entry.run_id, wanted=entry.wanted, error=repr(error))
+            logger.warning(
+                "manager_unreachable", manager=name, run_id=entry.run_id, wanted=entry.wanted, error=repr(error)
+            )
         return False
 
     def _hear(self, intent: CancelIntent) -> None:
@@ -184,7 +186,9 @@ class Upkeep:
         while True:
             error = await survive(watch)
             pause = backoff.pause()
-            logger.warning("manager_not_watched", manager=type(self._manager).__name__, error=repr(error), retry_in=pause)
+            logger.warning(
+                "manager_not_watched", manager=type(self._manager).__name__, error=repr(error), retry_in=pause
+            )
             await anyio.sleep(pause)
 
     async def _keep_renewing(self, period: float) -> None:

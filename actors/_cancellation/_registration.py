@@ -9,8 +9,8 @@ import attrs
 from actors._errors import DuplicateRunError
 
 if TYPE_CHECKING:
-    from actors._cancel_intent import CancelIntent
-    from actors._manager import CancellationManager
+    from actors._cancellation._intent import CancelIntent
+    from actors._cancellation._manager import CancellationManager
 
 
 @attrs.define(eq=False)
