@@ -77,7 +77,7 @@ class Actor(Generic[M, R, C]):
         Raises:
             UsageError: if the actor has not been spawned.
         """
-        context = self.__dict__.get("_actor_context")
+        context: ActorContext[M, R, C] | None = self.__dict__.get("_actor_context")
         if context is None:
             raise UsageError(f"{type(self).__qualname__} has no context before it is spawned; use it from on_start on")
         return context
@@ -92,6 +92,11 @@ class Actor(Generic[M, R, C]):
         """The name it is spawned under if none is given; None: one is made from the class."""
         return None
 
+    @classmethod
+    def _overrides(cls, method: str) -> bool:
+        """Whether the class has a method of its own in place of this one's."""
+        return getattr(cls, method) is not getattr(Actor, method)
+
     def _check(self) -> None:
         """Refuse to be spawned in a state in which it could not work.
 
@@ -99,9 +104,9 @@ class Actor(Generic[M, R, C]):
             SpawnError: with what is wrong and what to do.
         """
         kind = type(self)
-        if kind.reply is Actor.reply:
+        if not self._overrides("reply"):
             raise SpawnError(f"{kind.__qualname__} has no reply: write `async def reply(self, message, /)`")
-        if inspect.isasyncgenfunction(kind.reply) and kind.assemble is Actor.assemble:
+        if inspect.isasyncgenfunction(kind.reply) and not self._overrides("assemble"):
             raise SpawnError(
                 f"{kind.__qualname__}.reply is an async generator, and there is no assemble(chunks) to make its reply"
             )

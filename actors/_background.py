@@ -58,7 +58,9 @@ class Background:
 async def _host(work: Callable[[], Awaitable[None]], name: str, again: bool, after: Callable[[], None] | None) -> None:  # noqa: FBT001 - start_soon passes no keywords
     try:
         while not await _hosted(work, name) and again:
-            logger.warning("background.cancelled", task=name, hint="somebody cancelled it natively; it is started again")
+            logger.warning(
+                "background.cancelled", task=name, hint="somebody cancelled it natively; it is started again"
+            )
     finally:
         if after is not None:
             after()
@@ -72,7 +74,7 @@ async def _hosted(work: Callable[[], Awaitable[None]], name: str) -> bool:
         nonlocal ended
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 - it works for everybody, so nobody in particular can be told
+        except Exception as error:
             logger.error("background.failed", task=name, exc_info=error)
         ended = True
 

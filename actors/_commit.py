@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from actors._current import committing
+from actors._outcomes import stopped_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,7 +39,8 @@ async def commit(cell: Cell, function: Callable[..., Awaitable[T]], args: tuple[
         raise write.error
     if native is not None:
         raise native
-    return write.value
+    value: T = write.value
+    return value
 
 
 class _Write:
@@ -51,7 +53,7 @@ class _Write:
         self._scope = anyio.CancelScope(shield=True)
         self.over = False
         self.value: Any = None
-        self.error: BaseException | None = cell.stopped_error()  # unless it gets to its end
+        self.error: BaseException | None = stopped_error(cell)  # unless it gets to its end
         self.waiter: Waiter | None = None
         if cell.commits is None:
             cell.commits = []

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
-from actors._cell import interrupted_error
 from actors._commit import commit
 from actors._current import running
 from actors._errors import UsageError
+from actors._outcomes import interrupted_error
 from actors._protect import Protected
 from actors._sending import check_thread
 

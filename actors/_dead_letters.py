@@ -59,5 +59,5 @@ class DeadLetters:
             return
         try:
             self._listener(letter)
-        except Exception as error:  # noqa: BLE001 - an observer that fails must not change what is observed
+        except Exception as error:
             logger.error("dead_letter.listener_failed", actor=cell.path, exc_info=error)

@@ -11,13 +11,15 @@ from actors._current import running
 from actors._errors import ActorStopped, ReplyStuckError
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
+from actors._outcomes import conclude, stopped_error
 from actors._run import Origin, Run
 from actors._step import Ending, Step
 from actors._waiting import path_between
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
-    from actors._cell import Cell, Note
+    from actors._cell import Cell
+    from actors._note import Note
 
 logger = get_logger("actors.ending")
 
@@ -43,25 +45,26 @@ def begin_end(cell: Cell, end: End) -> None:
     if cell.dead or (cell.ending is not None and cell.ending >= end):
         return
     cell.ending = end
-    run = cell.current
     if end is not End.DRAIN:
         _refuse_all(cell)
-        if end is End.KILL:
-            for child in reversed(list((cell.children or {}).values())):
-                begin_end(child, End.KILL)
-            for scope in tuple(cell.commits or ()):
-                scope.cancel()
-            if cell.lever is not None:
-                cell.system.watchdog.watch(cell, GRACE)
-                cell.lever.cut()
-        elif run is not None:
-            interrupt_run(run, reason="the actor is being stopped")
-        for child in (cell.children or {}).values():
-            if child.ending is not None:
-                begin_end(child, end)
-    if run is not None and run.stuck:
+    if end is End.STOP and cell.current is not None:
+        interrupt_run(cell.current, reason="the actor is being stopped")
+    elif end is End.KILL:
+        _cut_everything(cell)
+    for child in reversed(list((cell.children or {}).values())):
+        if child.ending is not None or end is End.KILL:
+            begin_end(child, end)
+    if cell.current is not None and cell.current.stuck:
         cut_off(cell)
     cell.wake()
+
+
+def _cut_everything(cell: Cell) -> None:
+    for scope in tuple(cell.commits or ()):
+        scope.cancel()
+    if cell.lever is not None:
+        cell.system.watchdog.watch(cell, GRACE)
+        cell.lever.cut()
 
 
 async def stop(cell: Cell, *, drain: bool, timeout: float | None) -> None:
@@ -89,14 +92,11 @@ async def join(cell: Cell) -> None:
     """Wait until the actor is dead."""
     while not cell.dead:
         waiter = cell.system.new_waiter()
-        if cell.joiners is None:
-            cell.joiners = []
-        cell.joiners.append(waiter)
+        cell.add_joiner(waiter)
         try:
             await waiter
         finally:
-            if cell.joiners is not None and waiter in cell.joiners:
-                cell.joiners.remove(waiter)
+            cell.forget_joiner(waiter)
 
 
 def next_ending_step(cell: Cell) -> Step | None:
@@ -118,7 +118,7 @@ def after_start(cell: Cell, ending: Ending, value: Any) -> None:
     if ending is Ending.RETURNED:
         cell.live()
     else:
-        cell.start_error = value if ending is Ending.RAISED else cell.stopped_error()
+        cell.start_error = value if ending is Ending.RAISED else stopped_error(cell)
         begin_end(cell, End.KILL)
 
 
@@ -157,14 +157,14 @@ def cut_off(cell: Cell) -> None:
             message=run.message,
         )
         error.where = where
-        cell.conclude(run, "failed", error=error)
+        conclude(cell, run, "failed", error=error)
     cell.wake()
 
 
 def refuse(cell: Cell, mail: Run[Any, Any] | Note) -> None:
     """A message that will not be answered: its asker is told, or it becomes a dead letter."""
     if isinstance(mail, Run):
-        if mail.settle("stopped", error=cell.stopped_error(mail)) and mail.origin is Origin.TELL:
+        if mail.settle("stopped", error=stopped_error(cell, mail)) and mail.origin is Origin.TELL:
             cell.system.dead_letters.add(cell, mail.message, "the actor has stopped")
     else:
         cell.system.dead_letters.add(cell, mail.message, "the actor has stopped")

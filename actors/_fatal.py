@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
 
-def is_fatal(error: BaseException) -> bool:
+
+def is_fatal(error: object) -> bool:
     """Whether this is Ctrl-C, an exit, or a generator being closed; also inside groups."""
     if isinstance(error, BaseExceptionGroup):
-        return any(is_fatal(inner) for inner in error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return any(is_fatal(inner) for inner in group.exceptions)
     return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))

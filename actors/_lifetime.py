@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -15,7 +15,7 @@ from actors._interrupt import interrupt_run
 from actors._logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from actors._cell import Cell
     from actors._system import ActorSystem
@@ -27,7 +27,7 @@ REPORT_EVERY = 3.0
 
 
 @asynccontextmanager
-async def lifetime(system: ActorSystem) -> AsyncIterator[None]:
+async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
     """Open the system for the block; see :class:`ActorSystem` for how it ends."""
     failure: BaseException | None = None
     ended_by_us = False
@@ -72,9 +72,11 @@ async def lifetime(system: ActorSystem) -> AsyncIterator[None]:
 
 def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """A Ctrl-C or an exit out of a reply leaves the system as itself, not wrapped in our groups."""
-    inner: BaseException = group
-    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
-        inner = inner.exceptions[0]
+    if len(group.exceptions) != 1:
+        return group
+    inner = group.exceptions[0]
+    if isinstance(inner, BaseExceptionGroup):
+        return _alone(cast("BaseExceptionGroup[BaseException]", inner))
     return inner if is_fatal(inner) else group
 
 
@@ -115,11 +117,16 @@ async def _clean_up(system: ActorSystem) -> None:
 
 async def _stop_here(cell: Cell) -> None:
     """Run ``on_stop`` of an actor whose workers are gone."""
-    if cell.actor is not None and not cell.starting and not cell.stop_begun and not (cell.ending is not None and cell.ending.kills):
+    if (
+        cell.actor is not None
+        and not cell.starting
+        and not cell.stop_begun
+        and not (cell.ending is not None and cell.ending.kills)
+    ):
         cell.stop_begun = True
         try:
             await cell.actor.on_stop()
-        except Exception as error:  # noqa: BLE001 - the other actors have to be stopped all the same
+        except Exception as error:
             logger.error("on_stop.failed", actor=cell.path, exc_info=error)
     _ending.die(cell)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _positive(_mailbox: object, _attribute: object, value: int | None) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+    if value is not None and (isinstance(value, bool) or value < 1):
         raise ValueError(f"a mailbox's capacity is a positive whole number, or None for no bound, not {value!r}")
 
 

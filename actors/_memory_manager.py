@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 from typing_extensions import override
 
+from actors._cancellation._fading import Fading
 from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult
+from actors._cancellation._local import InlineCancellationManager
 from actors._errors import DuplicateRunError
 from actors._event_loop import current_event_loop
-from actors._cancellation._fading import Fading
-from actors._cancellation._local import InlineCancellationManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, overload
 
-import anyio
-import anyio.from_thread
 import anyio.lowlevel
 from typing_extensions import TypeVar
 
 from actors import _ending
-from actors._current import running
-from actors._errors import AskTimeout, BlockingCallError, MessageWithdrawn, ReplyTypeError
-from actors._event_loop import running_token
-from actors._interrupt import GRACE, asker_gone, interrupt_run
+from actors._asking import ask
+from actors._errors import MessageWithdrawn
+from actors._from_thread import from_thread
+from actors._interrupt import GRACE, interrupt_run
 from actors._interruption import Receipt
 from actors._run import Origin, Run, parent_of_new_run
 from actors._sending import check_thread, new_run, put_nowait, refuse_mail, send, takes_mail
-from actors._statistics import ActorStatistics
+from actors._statistics import ActorStatistics, statistics
 from actors._stream import Stream
-from actors._waiting import begin_wait, end_wait
-from actors._where import where_suspended
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Coroutine
 
     from actors._cell import Cell
 
@@ -76,7 +71,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         detach: bool = False,
         expect: type[T],
     ) -> T: ...
-    async def ask(
+    def ask(
         self,
         message: M_contra,
         *,
@@ -84,7 +79,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         run_id: str | None = None,
         detach: bool = False,
         expect: type[Any] | None = None,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Send a message and wait for the reply.
 
         If the caller is cancelled meanwhile, or the timeout expires, a message that is still queued is withdrawn and a reply that
@@ -107,37 +102,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
             ReplyTypeError: the reply is not of the type ``expect``.
             Exception: whatever the reply raised.
         """
-        cell = self._cell
-        asker = running()
-        if asker is not None and asker.request is not None:
-            await anyio.lowlevel.checkpoint_if_cancelled()  # an interrupted run starts nothing new
-        run: Run[R_co, C_co] = new_run(cell, message, Origin.ASK, run_id)
-        run.detached = detach
-        if not takes_mail(cell):
-            refuse_mail(cell, run)
-        try:
-            if timeout is None:
-                await _exchange(cell, run, asker)
-            else:
-                with anyio.move_on_after(timeout):
-                    await _exchange(cell, run, asker)
-        except BaseException:
-            asker_gone(run, asker, "asker_gone")
-            raise
-        try:
-            if not run.settled:
-                assert timeout is not None
-                raise _timed_out(cell, run, asker, timeout)
-            reply = run.result()
-        finally:
-            del run
-        if expect is not None and not isinstance(reply, expect):
-            error = ReplyTypeError(
-                f"{cell.path} replied with a {type(reply).__qualname__}, and a {expect.__qualname__} was expected", ref=self
-            )
-            error.reply = reply
-            raise error
-        return reply
+        return ask(self._cell, message, timeout=timeout, run_id=run_id, detach=detach, expect=expect)
 
     async def tell(self, message: M_contra) -> None:
         """Send a message and do not wait for a reply; waits for room if the mailbox is full.
@@ -220,11 +185,14 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         check_thread(self._cell)
         withdrawn: list[M_contra] = []
         for run in list(self._cell.queue):
-            if not isinstance(run, Run) or (run_id is not None and run.known_id != run_id):
+            if not isinstance(run, Run) or run_id not in (None, run.known_id):
                 continue
             self._cell.queue.withdraw(run)
             error = MessageWithdrawn(
-                f"the message was taken back from the mailbox of {self.path}", ref=self, run_id=run.known_id, message=run.message
+                f"the message was taken back from the mailbox of {self.path}",
+                ref=self,
+                run_id=run.known_id,
+                message=run.message,
             )
             withdrawn.append(run.message)
             run.settle("stopped", error=error)
@@ -243,8 +211,8 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
     ) -> Receipt:
         """Stop the reply that is running now and turn it into a reply; wait until that has happened.
 
-        It touches the run it names and nothing else, never waits behind messages, and is never stored: an idle actor's next run is
-        untouched. A queued run that is named is answered by ``handle_interrupt`` at the next turn boundary.
+        It touches the run it names and nothing else, never waits behind messages, and is never stored: an idle actor's
+        next run is untouched. A queued run that is named is answered by ``handle_interrupt`` at the next turn boundary.
 
         Args:
             reason: why, for ``handle_interrupt``, the receipt and the log.
@@ -260,9 +228,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         check_thread(self._cell)
         run = self._cell.find(run_id)
         if run is None and run_id is not None:
-            return Receipt(
-                outcome="finished", run_id=run_id, reason=reason, by=by, still_queued=len(self._cell.queue)
-            )
+            return Receipt(outcome="finished", run_id=run_id, reason=reason, by=by, still_queued=len(self._cell.queue))
         return await self._cell.interrupt(run, reason=reason, by=by, message=message, grace=grace)
 
     def interrupt_nowait(
@@ -318,11 +284,11 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         Raises:
             BlockingCallError: if the calling thread runs an event loop.
         """
-        return self._from_thread(partial(self.ask, message, timeout=timeout, run_id=run_id))
+        return from_thread(self._cell, partial(self.ask, message, timeout=timeout, run_id=run_id))
 
     def tell_from_thread(self, message: M_contra) -> None:
         """As :meth:`tell`, from a thread without an event loop; blocks it until the message is in the mailbox."""
-        self._from_thread(partial(self.tell, message))
+        from_thread(self._cell, partial(self.tell, message))
 
     def interrupt_from_thread(
         self,
@@ -334,74 +300,16 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         grace: float = GRACE,
     ) -> Receipt:
         """As :meth:`interrupt`, from a thread without an event loop; blocks it until the receipt is there."""
-        return self._from_thread(
-            partial(self.interrupt, reason, by=by, message=message, run_id=run_id, grace=grace)
+        return from_thread(
+            self._cell, partial(self.interrupt, reason, by=by, message=message, run_id=run_id, grace=grace)
         )
-
-    def _from_thread(self, call: Callable[[], Awaitable[T]]) -> T:
-        if threading.get_ident() == self._cell.system.thread or running_token() is not None:
-            raise BlockingCallError(
-                f"a *_from_thread form of {self.path} was called on a thread that runs an event loop, and would block it; "
-                f"await the form without _from_thread",
-                ref=self,
-            )
-        return anyio.from_thread.run(call, token=self._cell.system.token)
 
     # -- looking
 
     def statistics(self) -> ActorStatistics:
         """What it has done and is doing, as a snapshot."""
         check_thread(self._cell)
-        cell = self._cell
-        busy = "idle" if cell.step is None and not cell.queue else "busy"
-        return ActorStatistics(
-            path=cell.path,
-            state=busy if cell.state.value == "live" and cell.ending is None else cell.state.value,
-            queued=len(cell.queue),
-            completed=cell.completed,
-            interrupted=cell.interrupted,
-            failed=cell.failed,
-            children=len(cell.children or ()),
-            run_id=cell.current.known_id if cell.current is not None else None,
-            doing=_doing(cell),
-        )
+        return statistics(self._cell)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
-
-
-async def _exchange(cell: Cell, run: Run[Any, Any], asker: Run[Any, Any] | None) -> None:
-    """Send, and wait until the run is settled."""
-    if asker is None:
-        await send(cell, run)
-        await run.wait_unwatched()
-        return
-    begin_wait(asker, cell)
-    try:
-        await send(cell, run)
-        await run.wait_unwatched()
-    finally:
-        end_wait(asker, cell)
-
-
-def _doing(cell: Cell) -> str:
-    if cell.step is None:
-        return ""
-    return f"{cell.step.value}, at {where_suspended(cell.coroutine)}"
-
-
-def _timed_out(cell: Cell, run: Run[Any, Any], asker: Run[Any, Any] | None, timeout: float) -> AskTimeout:
-    """Who, what, how long, how deep the mailbox was, and what the actor was doing."""
-    doing = _doing(cell) or "nothing"
-    queued = len(cell.queue)
-    who = f"{asker.cell.path} asked" if asker is not None else "an ask of"
-    error = AskTimeout(
-        f"{who} {cell.path} for a reply to a {type(run.message).__qualname__} and got none within {timeout} s; "
-        f"{queued} messages were queued there, and it was busy with: {doing}",
-        ref=cell.ref,
-        run_id=run.known_id,
-        message=run.message,
-    )
-    error.timeout, error.queued, error.doing = timeout, queued, doing
-    asker_gone(run, asker, "deadline")
-    return error

@@ -7,15 +7,15 @@ from uuid import uuid4
 
 import attrs
 
+from actors._cancellation._local import InlineCancellationManager
+from actors._cancellation._upkeep import Upkeep
 from actors._errors import DuplicateRunError
 from actors._event_loop import current_event_loop
-from actors._cancellation._local import InlineCancellationManager
-from actors._cancellation._health import ManagerHealth
-from actors._cancellation._upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from actors._cancellation._health import ManagerHealth
     from actors._cancellation._intent import CancelIntent
     from actors._cancellation._manager import CancellationManager
 

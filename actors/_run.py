@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
+from actors._alarm import Alarm
+from actors._chunk_reader import Chunks
 from actors._current import committing, running
-from actors._errors import ActorError, Interrupted
-from actors._logging import get_logger
 from actors._waiting import begin_wait, end_wait
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ R_co = TypeVar("R_co", covariant=True, default=Any)
 C_co = TypeVar("C_co", covariant=True, default=Any)
 
 Status: TypeAlias = Literal["queued", "running", "interrupting", "completed", "interrupted", "failed", "stopped"]
-"""Where a run stands; the last four are ends. ``stopped``: the actor ended, or the message was withdrawn, before the reply did."""
-
-logger = get_logger("actors.run")
+"""Where a run stands; the last four are ends. ``stopped``: the actor ended first, or the message was withdrawn."""
 
 
 class Phase(enum.Enum):
@@ -113,7 +111,7 @@ class Run(Generic[R_co, C_co]):
         self._value: Any = None
         self._error: BaseException | None = None
         self._traceback: TracebackType | None = None
-        self._alarm: _Alarm | None = None
+        self._alarm: Alarm | None = None
 
     # -- what a user sees
 
@@ -143,7 +141,7 @@ class Run(Generic[R_co, C_co]):
 
     def __aiter__(self) -> AsyncIterator[C_co]:
         """The chunks in order, from the first, as they come; ends with the run. A failure is raised after the last chunk."""
-        return _Chunks(self)
+        return Chunks(self)
 
     async def interrupt(
         self, reason: str = "", *, by: str | None = None, message: object = None, grace: float = 5.0
@@ -179,6 +177,18 @@ class Run(Generic[R_co, C_co]):
             for reader in readers:
                 reader.wake()
 
+    def add_reader(self, waiter: Waiter) -> None:
+        """Wake this one at the next chunk, or at the end."""
+        if self._readers is None:
+            self._readers = [waiter]
+        else:
+            self._readers.append(waiter)
+
+    def forget_reader(self, waiter: Waiter) -> None:
+        """It does not wait any more."""
+        if self._readers is not None and waiter in self._readers:
+            self._readers.remove(waiter)
+
     def belong_to(self, parent: Run[Any, Any]) -> None:
         """Interrupted with ``parent``, from now until the first of the two ends."""
         self.parent = parent
@@ -196,16 +206,9 @@ class Run(Generic[R_co, C_co]):
         if error is not None:
             self._traceback = error.__traceback__
             if status == "failed" and self.origin is Origin.REQUEST:
-                self._alarm = _Alarm(self.cell.path, self._id, error)
+                self._alarm = Alarm(self.cell.path, self._id, error)
         self.context = self.waits_for = self.outcome = None
-        if self.parent is not None:
-            if self.parent.children is not None:
-                self.parent.children.discard(self)
-            self.parent = None
-        if self.children:
-            for child in self.children:
-                child.parent = None  # goes on as a root
-            self.children = None
+        self._leave_family()
         if self._id is not None:
             self.cell.system.runs.forget(self._id)
         for waiters in (self._waiters, self._readers):
@@ -213,6 +216,15 @@ class Run(Generic[R_co, C_co]):
                 waiter.wake()
         self._waiters = self._readers = None
         return True
+
+    def _leave_family(self) -> None:
+        if self.parent is not None:
+            if self.parent.children is not None:
+                self.parent.children.discard(self)
+            self.parent = None
+        for child in self.children or ():
+            child.parent = None  # goes on as a root
+        self.children = None
 
     async def wait(self) -> None:
         """Wait until the run is settled.
@@ -241,15 +253,19 @@ class Run(Generic[R_co, C_co]):
         try:
             await waiter
         finally:
-            if self._waiters is not None:
-                self._waiters.remove(waiter)
+            self._forget(waiter)
+
+    def _forget(self, waiter: Waiter) -> None:
+        if self._waiters is not None and waiter in self._waiters:
+            self._waiters.remove(waiter)
 
     def result(self) -> R_co:
         """The reply of a settled run, or its error raised."""
         if self._alarm is not None:
             self._alarm.disarm()
         if self._error is None:
-            return self._value
+            value: R_co = self._value
+            return value
         try:
             raise self._error.with_traceback(self._traceback)
         finally:
@@ -264,69 +280,6 @@ class Run(Generic[R_co, C_co]):
             del self
 
 
-class _Chunks(Generic[C_co]):
-    """Reads a run's chunks from the first on; any number of readers, each at its own pace."""
-
-    __slots__ = ("_position", "_run")
-
-    def __init__(self, run: Run[Any, C_co]) -> None:
-        self._run = run
-        self._position = 0
-
-    def __aiter__(self) -> _Chunks[C_co]:
-        return self
-
-    async def __anext__(self) -> C_co:
-        run = self._run
-        try:
-            while True:
-                chunks = run._chunks
-                if chunks is not None and self._position < len(chunks):
-                    self._position += 1
-                    return chunks[self._position - 1]
-                if run.phase is Phase.SETTLED:
-                    if run._error is not None and not isinstance(run._error, Interrupted):
-                        run.result()
-                    raise StopAsyncIteration
-                await self._more(run)
-        finally:
-            del run
-
-    async def _more(self, run: Run[Any, C_co]) -> None:
-        asker = running()
-        if asker is not None:
-            begin_wait(asker, run.cell)
-        waiter = run.cell.system.new_waiter()
-        if run._readers is None:
-            run._readers = []
-        run._readers.append(waiter)
-        try:
-            await waiter
-        finally:
-            if run._readers is not None and waiter in run._readers:
-                run._readers.remove(waiter)
-            if asker is not None:
-                end_wait(asker, run.cell)
-
-
-class _Alarm:
-    """Logs a failure when it is dropped without anybody having retrieved it; what asyncio does for its futures."""
-
-    __slots__ = ("_error", "_path", "_run_id")
-
-    def __init__(self, path: str, run_id: str | None, error: BaseException) -> None:
-        self._path = path
-        self._run_id = run_id
-        self._error: BaseException | None = error
-
-    def disarm(self) -> None:
-        self._error = None
-
-    def __del__(self) -> None:
-        if self._error is not None:
-            logger.error("run.failure_never_retrieved", actor=self._path, run_id=self._run_id, exc_info=self._error)
-
-
 def parent_of_new_run() -> Run[Any, Any] | None:
     """The run to which a run that the calling code requests will belong."""
     run = running()
@@ -336,6 +289,3 @@ def parent_of_new_run() -> Run[Any, Any] | None:
 def reference(run: Run[Any, Any]) -> weakref.ReferenceType[Run[Any, Any]]:
     """What a context variable may hold of a run."""
     return weakref.ref(run)
-
-
-__all__ = ["ActorError", "Origin", "Phase", "Run", "Status", "parent_of_new_run", "reference"]

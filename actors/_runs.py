@@ -39,8 +39,8 @@ class Runs:
             DuplicateRunError: if a live run has it.
             UsageError: if it is no usable id.
         """
-        if not isinstance(run_id, str) or not run_id:
-            raise UsageError(f"a run id is a text that is not empty, not {run_id!r}", ref=run.cell.ref)
+        if not run_id:
+            raise UsageError("a run id is a text that is not empty", ref=run.cell.ref)
         if run_id in self._by_id:
             raise DuplicateRunError(run_id, self._by_id[run_id].cell.path, ref=run.cell.ref)
         self._by_id[run_id] = run

@@ -13,7 +13,8 @@ from actors._run import Origin, Run
 from actors._waiting import begin_wait, end_wait
 
 if TYPE_CHECKING:
-    from actors._cell import Cell, Note
+    from actors._cell import Cell
+    from actors._note import Note
 
 
 def check_thread(cell: Cell) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from typing_extensions import TypeVar
 
@@ -18,6 +17,7 @@ from actors._sending import check_thread
 from actors._step import Step
 
 if TYPE_CHECKING:
+    import itertools
     from collections.abc import Callable
 
     from actors._registrar import Registrar
@@ -44,7 +44,7 @@ async def spawn(
     interrupt_timeout: float,
 ) -> RefT:
     """See :meth:`ActorSystem.spawn`."""
-    instance: Any = actor if isinstance(actor, Actor) else _made_by(actor)
+    instance = _instance(actor)
     instance._check()
     if "_actor_context" in instance.__dict__:
         raise SpawnError(
@@ -65,12 +65,13 @@ async def spawn(
     cell.ref = instance._make_ref(cell)
     instance.__dict__["_actor_context"] = ActorContext(cell)
     siblings[chosen] = cell
-    if type(instance).on_start is Actor.on_start:
+    if not instance._overrides("on_start"):
         cell.live()
     else:
         await _start(cell)
     ref: Any = cell.ref
-    return ref
+    made: RefT = ref
+    return made
 
 
 async def _start(cell: Cell) -> None:
@@ -89,13 +90,15 @@ async def _start(cell: Cell) -> None:
         raise cell.start_error
 
 
-def _made_by(factory: Any) -> Actor[Any, Any, Any]:
+def _instance(factory: Any) -> Actor[Any, Any, Any]:
+    if isinstance(factory, Actor):
+        return cast("Actor[Any, Any, Any]", factory)
     if not callable(factory):
         raise SpawnError(f"spawn takes an actor, or a function or class that makes one, not {factory!r}")
-    made = factory()
+    made: Any = factory()
     if not isinstance(made, Actor):
         raise SpawnError(f"the factory {factory!r} made {made!r}, which is not an Actor")
-    return made
+    return cast("Actor[Any, Any, Any]", made)
 
 
 def _siblings(system: ActorSystem, parent: Cell | None) -> dict[str, Cell]:
@@ -110,12 +113,16 @@ def _siblings(system: ActorSystem, parent: Cell | None) -> dict[str, Cell]:
     return parent.children
 
 
-def _name(actor: Actor[Any, Any, Any], name: str | None, siblings: dict[str, Cell], numbers: itertools.count[int]) -> str:
+def _name(
+    actor: Actor[Any, Any, Any], name: str | None, siblings: dict[str, Cell], numbers: itertools.count[int]
+) -> str:
     wanted = name if name is not None else actor._default_name()
     if wanted is None:
         return f"{type(actor).__name__.lower()}-{next(numbers)}"
-    if not isinstance(wanted, str) or not wanted or "/" in wanted:
+    if not wanted or "/" in wanted:
         raise SpawnError(f"an actor's name is a text that is not empty and has no slash, not {wanted!r}")
     if wanted in siblings:
-        raise SpawnError(f"the name {wanted!r} is taken by {siblings[wanted].path}; stop that one first, or choose another")
+        raise SpawnError(
+            f"the name {wanted!r} is taken by {siblings[wanted].path}; stop that one first, or choose another"
+        )
     return wanted

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
+
+from actors._where import where_suspended
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
 
 
 @attrs.frozen(kw_only=True)
@@ -30,3 +35,35 @@ class ActorStatistics:
     children: int
     run_id: str | None
     doing: str
+
+
+def statistics(cell: Cell) -> ActorStatistics:
+    """The snapshot of now."""
+    return ActorStatistics(
+        path=cell.path,
+        state=_state(cell),
+        queued=len(cell.queue),
+        completed=cell.completed,
+        interrupted=cell.interrupted,
+        failed=cell.failed,
+        children=len(cell.children or ()),
+        run_id=cell.current.known_id if cell.current is not None else None,
+        doing=doing(cell),
+    )
+
+
+def doing(cell: Cell) -> str:
+    """What the actor is doing and where it waits, in words; empty if it is doing nothing."""
+    if cell.step is None:
+        return ""
+    return f"{cell.step.value}, at {where_suspended(cell.coroutine)}"
+
+
+def _state(cell: Cell) -> Literal["starting", "idle", "busy", "ending", "dead"]:
+    if cell.dead:
+        return "dead"
+    if cell.ending is not None:
+        return "ending"
+    if cell.starting:
+        return "starting"
+    return "idle" if cell.step is None and not cell.queue else "busy"

@@ -7,12 +7,12 @@ import threading
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from anyio.lowlevel import current_token
 from typing_extensions import TypeVar
 
 from actors._dead_letters import DeadLetter, DeadLetters
 from actors._errors import ActorStopped, UsageError, WrongThreadError
+from actors._executor import Executor
 from actors._interrupt import GRACE
 from actors._interruption import Receipt
 from actors._lifetime import lifetime
@@ -21,14 +21,14 @@ from actors._runs import Runs
 from actors._spawn import spawn
 from actors._waiter import Waiter, waiter_factory
 from actors._watchdog import Watchdog
-from actors._executor import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
+    from typing import Self
 
-    from typing_extensions import Self
+    import anyio
 
     from actors._background import Background
     from actors._cell import Cell
@@ -202,7 +202,9 @@ class ActorSystem:
             WrongThreadError: this is another thread.
         """
         if not self.is_open:
-            raise ActorStopped(f"the system {self.name!r} is not open; use it inside `async with ActorSystem() as system`")
+            raise ActorStopped(
+                f"the system {self.name!r} is not open; use it inside `async with ActorSystem() as system`"
+            )
         if threading.get_ident() != self.thread:
             raise WrongThreadError(f"the system {self.name!r} was used from another thread than its event loop's")
 

@@ -7,14 +7,14 @@ waiting for a reply uses a future on asyncio and a reschedule on trio, both publ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio.lowlevel import current_token
 
 if TYPE_CHECKING:
-    import trio
+    from collections.abc import Callable, Generator
 
+    import trio
     from anyio.lowlevel import EventLoopToken
 
 
@@ -95,6 +95,6 @@ def waiter_factory() -> Callable[[], Waiter]:
     native = token.native_token
     if isinstance(native, asyncio.AbstractEventLoop):
         return lambda: AsyncioWaiter(native)
-    import trio
+    import trio  # noqa: PLC0415 - optional: this is where it is in use already
 
     return lambda: TrioWaiter(trio.lowlevel)

@@ -100,7 +100,7 @@ class Worker:
         self._inspect()
         return more
 
-    async def _serve(self) -> bool:
+    async def _serve(self) -> bool:  # noqa: C901 - the hot path: one loop that can be read from top to bottom
         """Run steps until one has suspended; False: there is nothing more to do."""
         executor, ready = self._executor, self._executor.ready
         for _ in range(BUDGET):

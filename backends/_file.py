@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import stat
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
 from typing_extensions import override
 
+from actors._cancellation._local import LocalCancellationManager
 from actors._errors import ManagerError
 from actors._event_loop import current_event_loop
-from actors._cancellation._local import LocalCancellationManager
 
 from ._file_lock import locked
 from ._file_state import RESERVED, FileState, Rules
+from ._json_file import JsonFile
 from ._process import Process
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
     from actors._cancellation._intent import CancelIntent, CancelResult
 
-TORN_READS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
-"""Seconds before each new try at a file that somebody is writing in place."""
 SETTLING = 0.05
 """Seconds for which a file that has just changed is looked at again: clocks of file systems tick as slowly as 10 ms."""
 
@@ -83,15 +79,15 @@ class FileCancellationManager(LocalCancellationManager):
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity is {capacity}, and must be at least 1")
-        # Absolute, for processes that change their folder; the target of a link, so that replacing spares the link.
-        self.path = os.path.realpath(path)
+        self._file = JsonFile.at(path, fsync=fsync)
+        self.path = self._file.path
         self.poll_period = poll_period
         self.lease = lease
         self.tombstone = tombstone
         self.intent_ttl = intent_ttl
         self.timeout = timeout
+        self._lock = self.path.with_name(f"{self.path.name}.lock")
         self._rules = Rules(lease, tombstone, intent_ttl, capacity)
-        self._fsync = fsync
         self._clock = clock
         self._mutex = threading.RLock()  # flock does not queue threads fairly, and the thread that has it comes back in
         self._session: FileState | None = None
@@ -144,7 +140,7 @@ class FileCancellationManager(LocalCancellationManager):
             if self._session is not None:
                 yield self._session
                 return
-            with self._explained("change"), locked(f"{self.path}.lock", self.timeout):
+            with self._file.explained("lock"), locked(self._lock, self.timeout):
                 self._session = state = self._read()
                 state.tidy(self._clock(), self._rules)
                 try:
@@ -152,7 +148,7 @@ class FileCancellationManager(LocalCancellationManager):
                 finally:
                     self._session = None
                 if state.changed:
-                    self._write(state)
+                    self._file.replace(state.to_document())
         finally:
             self._mutex.release()
 
@@ -165,9 +161,9 @@ class FileCancellationManager(LocalCancellationManager):
 
         def look() -> None:
             """In a thread of its own: a disk that hangs must not stop the event loop, which is woken only by changes."""
-            seen, settled = self._signature(), 0.0
+            seen, settled = self._file.signature(), 0.0
             while not stop.wait(self.poll_period):
-                found = self._signature()
+                found = self._file.signature()
                 if found != seen:
                     seen, settled = found, time.monotonic() + SETTLING
                 elif time.monotonic() > settled:
@@ -190,93 +186,10 @@ class FileCancellationManager(LocalCancellationManager):
             stop.set()
         raise errors[0]
 
-    # ---- the file -------------------------------------------------------------------------------------------------------
-
     def _holder(self, owner: str) -> dict[str, Any]:
         if self._process is None or self._process.pid != os.getpid():  # looked up again after a fork
             self._process = Process.current()
         return {"owner": owner, **attrs.asdict(self._process)}
 
-    def _signature(self) -> tuple[int, int, int] | None:
-        """What differs after each change, or nearly so; None if there is no file."""
-        with self._explained("look at"):
-            try:
-                found = os.stat(self.path)
-            except FileNotFoundError:
-                return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
-
     def _read(self) -> FileState:
-        problem: ValueError | None = None
-        for pause in (None, *TORN_READS):
-            if pause is not None:
-                time.sleep(pause)
-            with self._explained("read"):
-                try:
-                    with open(self.path, "rb") as file:
-                        content = file.read()
-                except FileNotFoundError:
-                    return FileState()
-            try:
-                return FileState.from_document(json.loads(content))
-            except ValueError as error:  # also what json and utf-8 raise
-                problem = error
-        raise ManagerError(
-            f"{self.path}: damaged, or being written in place for longer than {sum(TORN_READS):.2f} s ({problem}). "
-            f"It was left as it is: repair it, or remove it to begin with no runs"
-        ) from problem
-
-    def _write(self, state: FileState) -> None:
-        content = json.dumps(state.to_document(), separators=(",", ":")).encode()
-        draft = (
-            f"{self.path}.tmp"  # one name for all: who writes it holds the lock, so what is found there is a dead one's
-        )
-        with suppress(FileNotFoundError):
-            os.unlink(draft)
-        try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                with suppress(FileNotFoundError):
-                    os.fchmod(descriptor, stat.S_IMODE(os.stat(self.path).st_mode))
-                if self._fsync:
-                    file.flush()
-                    os.fsync(descriptor)
-            os.replace(draft, self.path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(draft)
-            raise
-        if self._fsync:
-            _sync_folder(os.path.dirname(self.path))
-
-    @contextmanager
-    def _explained(self, what: str) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise ManagerError(
-                f"{self.path}: cannot {what} the file: {error.strerror or error}. {_advice(error.errno)}"
-            ) from error
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _advice(number: int | None) -> str:
-    match number:
-        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return "Nothing was changed: make room and try again"
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "This process must be able to read the file, and to create files in its folder"
-        case errno.ENOENT | errno.ENOTDIR:
-            return "Create its folder first"
-        case errno.EISDIR:
-            return "Name a file, not a folder"
-        case _:
-            return "Nothing was changed"
+        return self._file.read(FileState.from_document, FileState)

@@ -59,16 +59,12 @@ class FileState:
         Raises:
             ValueError: it is something else.
         """
-        if not isinstance(document, dict):
-            raise ValueError("not a JSON object")  # noqa: TRY004 - what matters is that the file is no good
-        entries: dict[str, Any] = dict(document)  # pyright: ignore[reportUnknownArgumentType]
-        ours = entries.pop(RESERVED, {"format": FORMAT})
-        if not isinstance(ours, dict) or ours.get("format") != FORMAT:  # pyright: ignore[reportUnknownMemberType]
-            raise ValueError(f"its {RESERVED!r} entry is not of format {FORMAT}")
-        parts: list[dict[str, Any]] = [ours.get(part, {}) for part in ("runs", "cancels", "finished")]  # pyright: ignore
-        if not all(isinstance(part, dict) for part in parts):
-            raise ValueError(f"its {RESERVED!r} entry is damaged")
-        return cls(entries, *parts)
+        entries = _table(document, "it")
+        ours = _table(entries.pop(RESERVED, {"format": FORMAT}), RESERVED)
+        if ours.get("format") != FORMAT:
+            raise ValueError(f"{RESERVED} is of another format than {FORMAT}")
+        runs, cancels, finished = (_table(ours.get(part, {}), part) for part in ("runs", "cancels", "finished"))
+        return cls(entries, runs, cancels, finished)
 
     def to_document(self) -> dict[str, Any]:
         """What goes into the file."""
@@ -180,9 +176,9 @@ class FileState:
     def tidy(self, now: float, rules: Rules) -> None:
         """Drop what is over. Done before each change, so that the file stays small."""
         for run_id, run in list(self.runs.items()):
-            if run_id not in self.entries:  # somebody who knows only the entries has cleaned it up
-                self._forget(run_id)
-            elif run.get("until", now) + rules.intent_ttl < now:  # its owner is long gone
+            cleaned_up_by_others = run_id not in self.entries
+            long_gone = run.get("until", now) + rules.intent_ttl < now
+            if cleaned_up_by_others or long_gone:
                 self._forget(run_id)
         for run_id, cancelled in list(self.entries.items()):
             if cancelled is not True or run_id in self.runs:
@@ -205,3 +201,9 @@ class FileState:
             del self.entries[run_id]
         self.runs.pop(run_id, None)
         self.cancels.pop(run_id, None)
+
+
+def _table(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is no JSON object")  # noqa: TRY004 - what matters is that the file is no good
+    return dict(value)  # pyright: ignore[reportUnknownArgumentType] - of JSON only strings are keys

@@ -1,10 +1,21 @@
-"""Every `async def test_...` runs on each of these event loops."""
+"""Every `async def test_...` runs on each of these event loops, and must leave nothing behind."""
+
+from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
+
+from tests._leaks import KINDS, Guard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from actors import ActorSystem
 
 
 def eager_loop() -> asyncio.AbstractEventLoop:
@@ -22,8 +33,70 @@ LOOPS = [
 if sys.version_info >= (3, 12):
     LOOPS.append(pytest.param(("asyncio", {"loop_factory": eager_loop}), id="eager"))
 
+FAILED = pytest.StashKey[bool]()
+
 
 @pytest.fixture(params=LOOPS)
 def anyio_backend(request):
     """What anyio's pytest plugin asks for: a backend and its options."""
     return request.param
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"may_leave(kind, reason): what this test is about leaves something behind; kinds: {', '.join(KINDS)}.",
+    )
+
+
+def pytest_collection_finish() -> None:
+    """The guard collects garbage after each test; what is there before the first one need not be searched each time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = not report.passed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> None:
+    """An asynchronous test fails if it leaves something behind; see tests/_leaks.py."""
+    if "anyio_backend" in request.fixturenames:
+        request.getfixturevalue("guard")
+
+
+@pytest.fixture
+async def guard(request: pytest.FixtureRequest) -> AsyncIterator[Guard]:
+    guard = Guard()
+    guard.begin()
+    try:
+        yield guard
+        if request.node.stash.get(FAILED, True):
+            return  # its traceback holds on to all it used
+        allowed = {mark.args[0] for mark in request.node.iter_markers("may_leave")}
+        left = [f"{kind}: {what}" for kind, what in guard.leaks() if kind not in allowed]
+        assert not left, "the test left behind\n  " + "\n  ".join(left)
+    finally:
+        guard.end()
+
+
+@pytest.fixture
+def new_system(guard: Guard) -> Callable[..., ActorSystem]:
+    """Makes systems, to be used with `async with`, of which nothing may be left after the test."""
+    return guard.new_system
+
+
+@pytest.fixture
+async def system(new_system: Callable[..., ActorSystem]) -> AsyncIterator[ActorSystem]:
+    """An open system, closed after the test."""
+    async with new_system() as system:
+        yield system

@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--bare", action="store_true", help="only make the environment, install nothing")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help="a dependency group of pyproject.toml")
     arguments = parser.parse_args()
+    os.environ.setdefault("UV_SYSTEM_CERTS", "1")  # uv trusts whom the machine trusts, as pip does
     environment = Environment(arguments.venv.absolute())
     try:
         with one_at_a_time():
@@ -129,7 +130,6 @@ class Environment:
         pip = [self.python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         uv = [self.python, "-m", "uv", "pip", "install", "--quiet", "--python", self.python]
         installers = [pip]
-        os.environ.setdefault("UV_SYSTEM_CERTS", "1")  # trust whom the machine trusts, as pip does
         if run(*uv[:3], "--version").returncode == 0 or run(*pip, *pinned, "uv").returncode == 0:
             installers.insert(0, uv)
         for installer in installers:

@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from actors._cancellation._blocking import refuse_on_event_loop
 from actors._cancellation._intent import CancelIntent, CancelResult
-from actors._errors import BlockingCallError, DuplicateRunError, ManagerError
 from actors._cancellation._manager import CancellationManager
 from actors._cancellation._worker_lane import WorkerLane
+from actors._errors import BlockingCallError, DuplicateRunError, ManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -59,9 +59,9 @@ class AdaptedManager(CancellationManager):
     wrapped: Any
     poll_period: float = attrs.field(default=0.5, kw_only=True)
     local: bool = attrs.field(default=False, kw_only=True)
-    _blocking: bool = attrs.field(default=False, kw_only=True)
-    _owners: dict[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
-    _seen: dict[str, CancelIntent] = attrs.field(factory=dict[str, CancelIntent], kw_only=True)
+    _blocking: bool = attrs.field(default=False, kw_only=True, alias="blocking")
+    _owners: dict[str, str] = attrs.field(factory=dict[str, str], kw_only=True, alias="owners")
+    _seen: dict[str, CancelIntent] = attrs.field(factory=dict[str, CancelIntent], kw_only=True, alias="seen")
     _lane: WorkerLane = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

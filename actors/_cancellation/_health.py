@@ -69,10 +69,21 @@ class HealthLog:
             self._note()
         return recovered
 
-    def subscription(self, standing: bool | None, error: BaseException | None = None) -> None:  # noqa: FBT001 - a state
-        """The subscription came up, broke (with its error), or is no longer wanted (None)."""
+    def subscription_stands(self) -> None:
+        """The subscription came up."""
+        self._subscription(standing=True)
+
+    def subscription_lost(self, error: BaseException) -> None:
+        """The subscription broke; it will be tried again."""
+        self._subscription(standing=False, lost=describe(error))
+
+    def subscription_ended(self) -> None:
+        """The subscription is no longer wanted."""
+        self._subscription(standing=None)
+
+    def _subscription(self, *, standing: bool | None, lost: str = "") -> None:
         self.subscribed = standing
-        self._lost = describe(error) if error is not None else ""
+        self._lost = lost
         self._note()
 
     def report(self) -> ManagerHealth:

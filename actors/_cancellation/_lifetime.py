@@ -65,7 +65,7 @@ class Lifetime:
         """Connect if nobody has. Several that come at once wait for the first; if it fails, the next one tries again."""
         if self.connected:
             return
-        assert self._lock is not None, "join() comes first"  # noqa: S101 - for the type checkers
+        assert self._lock is not None, "join() comes first"
         async with self._lock:
             if not self.connected:
                 await connect()
@@ -76,7 +76,7 @@ class Lifetime:
         if self.users > 1:
             self.users -= 1
             return
-        assert self._lock is not None, "join() comes first"  # noqa: S101 - for the type checkers
+        assert self._lock is not None, "join() comes first"
         try:
             with anyio.move_on_after(CLOSING_TIME, shield=True):
                 async with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeVar, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from typing_extensions import override
 
@@ -66,7 +66,7 @@ class LocalCancellationManager(CancellationManager):
     @contextmanager
     def batch(self) -> Generator[object]:
         """A context in which several changes can share one read and one write. Entered on the worker thread."""
-        yield
+        yield None
 
     async def _off_loop(self, call: Callable[[], T], *, batched: bool) -> T:
         self.lifetime.check()

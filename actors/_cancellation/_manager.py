@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 
 from actors._cancellation._blocking import call_blocking
-from actors._errors import BlockingCallError, RunCancelledError
 from actors._cancellation._health import HealthLog, ManagerHealth
 from actors._cancellation._lifetime import Lifetime
 from actors._cancellation._watch import Watcher
+from actors._errors import BlockingCallError, RunCancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

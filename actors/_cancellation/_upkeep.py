@@ -9,10 +9,10 @@ import anyio
 import attrs
 from anyio import get_cancelled_exc_class
 
+from actors._cancellation._registration import Registration
+from actors._cancellation._watch import Backoff, survive
 from actors._errors import DuplicateRunError
 from actors._logging import get_logger
-from actors._cancellation._watch import Backoff, survive
-from actors._cancellation._registration import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ class Upkeep:
     _deliver: Callable[[CancelIntent], None]
     _register_timeout: float
     _linger: float
-    _owner: str = attrs.field(kw_only=True)
+    _owner: str = attrs.field(kw_only=True, alias="owner")
     book: dict[str, Registration] = attrs.field(factory=dict[str, Registration], init=False)
     _backlog: dict[str, Registration] = attrs.field(factory=dict[str, Registration], init=False)
     _news: anyio.Event = attrs.field(factory=anyio.Event, init=False)
@@ -84,7 +84,7 @@ class Upkeep:
         elif entry.intent is not None:
             self._hear(entry.intent)
 
-    async def attempt(self, entry: Registration, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - may be long
+    async def attempt(self, entry: Registration, timeout: float | None = None) -> bool:
         """Try to make the store as wanted, shielded and bounded. Returns whether the store answered; raises nothing of its."""
 
         async def contact() -> None:
@@ -92,6 +92,7 @@ class Upkeep:
                 await self._manager.lifetime.ensure(self._manager.connect)
                 await entry.settle(self._manager, self._owner)
 
+        error: BaseException | None = None
         with anyio.CancelScope(shield=True):
             error = await survive(contact)
         name = type(self._manager).__name__
@@ -122,7 +123,7 @@ class Upkeep:
         self._start_soon(self._run, f"cancellation manager {type(self._manager).__name__}")
 
     async def _run(self) -> None:
-        assert self._scope is not None, "set in _start()"  # noqa: S101 - for the type checkers
+        assert self._scope is not None, "set in _start()"
         try:
             with self._scope:
                 while self.book:  # again if a run began while the subscription was being ended

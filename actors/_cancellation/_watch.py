@@ -63,12 +63,12 @@ class Watcher:
                 group.start_soon(self._keep_listening)
                 await self._keep_reading()
         finally:
-            self._manager.health_log.subscription(None)
+            self._manager.health_log.subscription_ended()
 
     def _hint(self, run_id: str | None) -> None:
         if run_id is None:
             self._everything = True
-            self._manager.health_log.subscription(True)
+            self._manager.health_log.subscription_stands()
         elif run_id in self._watched():  # others' runs, and ids that nobody ever had, must not pile up here
             self._hinted.add(run_id)
         else:
@@ -88,7 +88,7 @@ class Watcher:
             logger.warning(
                 "manager_subscription_lost", manager=type(self._manager).__name__, error=repr(error), retry_in=pause
             )
-            self._manager.health_log.subscription(False, error)
+            self._manager.health_log.subscription_lost(error)
             self._everything = True  # whatever was cancelled meanwhile was cancelled unheard
             self._news.set()
             await anyio.sleep(pause)
@@ -142,7 +142,7 @@ class Watcher:
             self._told[run_id] = intent
             try:
                 self._cancelled(intent)
-            except Exception as error:  # noqa: BLE001 - one run's failure must not end the watch of all others
+            except Exception as error:  # one run's failure must not end the watch of all others
                 logger.error("cancel_not_delivered", run_id=run_id, exc_info=error)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 import attrs
@@ -28,14 +28,14 @@ IDLE_TIME = 1.0
 
 
 @attrs.define(eq=False)
-class Job(Generic[T]):
+class Job:
     """One call, on its way to the thread and back."""
 
-    call: Callable[[], T]
+    call: Callable[[], object]
     batched: bool
     loop: EventLoop
     over: anyio.Event = attrs.field(factory=anyio.Event)
-    value: T | None = None
+    value: object = None
     error: BaseException | None = None
 
     def run(self) -> None:
@@ -58,11 +58,11 @@ class WorkerLane:
 
     _name: str
     _batch: Callable[[], AbstractContextManager[object]]
-    _jobs: deque[Job[object]] = attrs.field(factory=deque["Job[object]"])
+    _jobs: deque[Job] = attrs.field(factory=deque[Job])
     _changed: threading.Condition = attrs.field(factory=threading.Condition)
     _thread: threading.Thread | None = None
 
-    async def run(self, call: Callable[[], T], *, timeout: float, batched: bool = True) -> T:  # noqa: ASYNC109
+    async def run(self, call: Callable[[], T], *, timeout: float, batched: bool = True) -> T:
         """Make a blocking call on the thread, and wait for it. A cancelled caller leaves at once, whatever the thread does.
 
         Args:
@@ -73,7 +73,7 @@ class WorkerLane:
         Raises:
             ManagerError: it did not end in time. It may still be done later.
         """
-        job: Job[object] = Job(call, batched, current_event_loop())
+        job: Job = Job(call, batched, current_event_loop())
         with self._changed:
             self._jobs.append(job)
             # After a fork the thread object is still there, but not the thread.
@@ -95,9 +95,9 @@ class WorkerLane:
             self._withdraw(job)
         if job.error is not None:
             raise job.error
-        return job.value  # type: ignore[return-value] # a call without an error has its value
+        return cast("T", job.value)  # of `call`, which raised nothing
 
-    def _withdraw(self, job: Job[object]) -> None:
+    def _withdraw(self, job: Job) -> None:
         """What nobody waits for any more and has not begun is not done."""
         if not job.over.is_set():
             with self._changed:
@@ -114,7 +114,7 @@ class WorkerLane:
                 self._jobs.clear()
             self._do([job for job in jobs if not job.batched], [job for job in jobs if job.batched])
 
-    def _do(self, alone: list[Job[object]], together: list[Job[object]]) -> None:
+    def _do(self, alone: list[Job], together: list[Job]) -> None:
         for job in alone:
             job.run()
         _settle(alone)
@@ -130,12 +130,12 @@ class WorkerLane:
         _settle(together)
 
 
-def _settle(jobs: list[Job[object]]) -> None:
+def _settle(jobs: list[Job]) -> None:
     """Wake those who wait, each event loop once: waking one takes a system call. On a closed one nobody waits any more."""
     for token in {job.loop.token for job in jobs}:
         done = [job for job in jobs if job.loop.token == token]
 
-        def wake(done: list[Job[object]] = done) -> None:
+        def wake(done: list[Job] = done) -> None:
             for job in done:
                 job.over.set()
 

@@ -1,0 +1,176 @@
+"""What an ending means: which steps follow, and what becomes of the run.
+
+Decided by what came out of the step, not by flags: a value is a reply, interrupt or not; an exception is a failure; if nothing
+came out, the run was interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors._errors import ActorStopped, Interrupted, ReplyCancelled, RunCancelledError
+from actors._interrupt import interrupt_run
+from actors._interruption import Interruption
+from actors._logging import get_logger
+from actors._run import Origin, Phase, Run, Status
+from actors._step import Ending, Step
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+    from actors._ref import ActorRef
+    from actors.abc import CancelIntent
+
+logger = get_logger("actors.run")
+
+
+def after_reply(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> None:
+    """The reply has ended."""
+    if ending is Ending.RETURNED:
+        conclude(cell, run, "completed", value)
+    elif ending is Ending.ABORTED or (ending is Ending.CUT and run.request is None):
+        conclude(cell, run, "stopped", error=stopped_error(cell, run))
+    elif ending is Ending.RAISED and not _says_cancelled(run, value):
+        conclude(cell, run, "failed", error=value)
+    elif ending is Ending.STRAY and run.request is None:
+        conclude(cell, run, "failed", error=_cancelled_error(cell, run, value))
+    elif cell.ending is not None and cell.ending.kills:
+        conclude(cell, run, "stopped", error=stopped_error(cell, run))
+    else:
+        if cell.actor is not None:
+            cell.actor._reply_ended("interrupted")
+        run.phase = Phase.HANDLING
+        cell.next_step = Step.HANDLE
+
+
+def after_handle(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> None:
+    """``handle_interrupt`` has ended."""
+    if ending is Ending.RETURNED:
+        conclude(cell, run, "interrupted", value)
+    elif ending is Ending.ABORTED or (ending is Ending.CUT and cell.ending is not None and cell.ending.kills):
+        conclude(cell, run, "stopped", error=stopped_error(cell, run))
+    elif ending is Ending.RAISED and not isinstance(value, Interrupted):
+        conclude(cell, run, "failed", error=value)
+    elif ending is Ending.RAISED and value.run_id == run.id:
+        conclude(cell, run, "interrupted", error=value)
+    else:
+        if ending is not Ending.RAISED:
+            logger.warning("handle_interrupt.cut", actor=cell.path, run_id=run.id, limit=cell.interrupt_timeout)
+        assert run.request is not None
+        interruption = attrs.evolve(run.request, partial=run.partial)
+        conclude(cell, run, "interrupted", error=interrupted_error(cell.ref, run.message, interruption))
+
+
+def after_register(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> None:
+    """The manager has the run, or could not take it."""
+    if ending is Ending.RETURNED:
+        cell.next_step = registered(run, value)
+    elif ending is Ending.RAISED:
+        conclude(cell, run, "failed", error=value)
+    else:
+        run.registered = True  # it may have happened
+        conclude(cell, run, "stopped", error=stopped_error(cell, run))
+
+
+def registered(run: Run[Any, Any], intent: CancelIntent | None) -> Step:
+    """The run is registered; what follows depends on whether it was cancelled before."""
+    run.registered = True
+    if intent is not None:
+        interrupt_run(run, reason=intent.reason, by=intent.by, source="manager")
+    if run.request is None:
+        return Step.REPLY
+    run.phase = Phase.HANDLING
+    return Step.HANDLE
+
+
+def conclude(
+    cell: Cell, run: Run[Any, Any], status: Status, value: Any = None, error: BaseException | None = None
+) -> None:
+    """This is what comes of the run: undo its registration, then tell whoever asked."""
+    if status != "interrupted" and cell.actor is not None and run.phase is Phase.REPLYING:
+        cell.actor._reply_ended(status)
+    run.phase = Phase.CLOSING
+    run.outcome = (status, value, error)
+    if run.registered and cell.registrar is not None:
+        if not cell.registrar.inline:
+            cell.next_step = Step.RELEASE
+            return
+        cell.registrar.release_nowait(run.id)
+    settle(cell, run)
+
+
+def settle(cell: Cell, run: Run[Any, Any]) -> None:
+    """Tell whoever asked, count, and log what nobody else is told."""
+    assert run.outcome is not None
+    status, value, error = run.outcome
+    cell.current = None
+    if status == "completed":
+        cell.completed += 1
+    elif status == "interrupted":
+        cell.interrupted += 1
+        _log_interrupted(cell, run)
+    elif status == "failed":
+        cell.failed += 1
+        if run.origin is Origin.TELL:
+            logger.error("tell.failed", actor=cell.path, run_id=run.known_id, exc_info=error)
+    run.settle(status, value, error)
+
+
+def _says_cancelled(run: Run[Any, Any], error: BaseException) -> bool:
+    """Whether code that polls a manager found this very run cancelled; that is an interrupt by the manager."""
+    if not isinstance(error, RunCancelledError) or error.run_id != run.known_id:
+        return False
+    if run.request is None:
+        run.request = Interruption(run_id=run.id, reason=error.reason, by=error.by, source="manager")
+    return True
+
+
+def _log_interrupted(cell: Cell, run: Run[Any, Any]) -> None:
+    request = run.request
+    assert request is not None
+    logger.info(
+        "run.interrupted",
+        actor=cell.path,
+        run_id=run.id,
+        reason=request.reason,
+        by=request.by,
+        source=request.source,
+    )
+
+
+def _cancelled_error(cell: Cell, run: Run[Any, Any], cause: BaseException | None) -> ReplyCancelled:
+    error = ReplyCancelled(
+        f"the reply of {cell.path} was cancelled by something other than an interrupt: a native Task.cancel(), an "
+        f"awaited future that was cancelled, or a cancelled exception raised by hand",
+        ref=cell.ref,
+        run_id=run.known_id,
+        message=run.message,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def stopped_error(cell: Cell, run: Run[Any, Any] | None = None) -> ActorStopped:
+    """What whoever asked gets when the actor ends first."""
+    return ActorStopped(
+        f"{cell.path} has stopped before it could answer; look it up again or spawn it anew",
+        ref=cell.ref,
+        run_id=run.known_id if run is not None else None,
+        message=run.message if run is not None else None,
+    )
+
+
+def interrupted_error(ref: ActorRef[Any, Any, Any], message: object, interruption: Interruption[Any]) -> Interrupted:
+    """What whoever asked gets when the actor has no reply of its own to an interrupt."""
+    why = f": {interruption.reason}" if interruption.reason else ""
+    who = f" by {interruption.by}" if interruption.by else ""
+    error = Interrupted(
+        f"run {interruption.run_id} of {ref.path} was interrupted{who}{why}; what it had produced is in .partial",
+        ref=ref,
+        run_id=interruption.run_id,
+        message=message,
+    )
+    error.partial, error.reason = interruption.partial, interruption.reason
+    error.by, error.source = interruption.by, interruption.source
+    return error

@@ -1,0 +1,43 @@
+"""Making one coroutine of whatever ``reply`` returns."""
+
+from __future__ import annotations
+
+import inspect
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from actors._actor import Actor
+    from actors._run import Run
+
+
+def reply_coroutine(actor: Actor[Any, Any, Any], run: Run[Any, Any]) -> Coroutine[Any, Any, Any]:
+    """The actor's reply to the run's message, to be driven. Whatever ``reply`` itself raises comes out of here."""
+    answer: Any = actor.reply(run.message)
+    if type(answer) is CoroutineType:
+        return cast("Coroutine[Any, Any, Any]", answer)
+    if hasattr(answer, "__aiter__"):
+        return _read(actor, run, answer)
+    if inspect.isawaitable(answer):
+        return _wait(answer)
+    raise TypeError(
+        f"{type(actor).__qualname__}.reply must be an async def or an async generator, but it returned {answer!r}"
+    )
+
+
+async def _read(actor: Actor[Any, Any, Any], run: Run[Any, Any], chunks: Any) -> Any:
+    """Emit each chunk, close the generator in every case, and assemble the reply."""
+    try:
+        async for chunk in chunks:
+            run.emit(chunk)
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+    return actor.assemble(run.partial)
+
+
+async def _wait(answer: Any) -> Any:
+    return await answer
