@@ -89,11 +89,12 @@ class Cell:
         """How long the step that was begun may take, in seconds; None: as long as it likes."""
         return None if self.step is Step.REPLY or self.step is Step.START else self.interrupt_timeout
 
-    def begin(self) -> Coroutine[Any, Any, Any] | None:
-        """The next step's coroutine, or None when there is nothing to do now."""
+    def begin(self, lever: Lever) -> Coroutine[Any, Any, Any] | None:
+        """The next step's coroutine, to be driven by whoever holds the lever; None when there is nothing to do now."""
         while (step := self.next_step or self._choose()) is not None:
             self.step, self.next_step = step, None
             self.turn += 1
+            self.lever = lever
             try:
                 self.coroutine = self.context.run(self._start, step)
             except Exception as error:  # noqa: BLE001 - the step failed before it began
@@ -238,20 +239,20 @@ class Cell:
             self.current = mail
             if self.registrar is None:
                 return Step.REPLY
-            mail.phase = Phase.REGISTERING
-            if not self.registrar.inline:
-                return Step.REGISTER
-            step = self._register_inline(mail, self.registrar)
+            step = self._register(mail, self.registrar)
             if step is not None:
                 return step
 
-    def _register_inline(self, run: Run[Any, Any], registrar: Registrar) -> Step | None:
+    def _register(self, run: Run[Any, Any], registrar: Registrar) -> Step | None:
+        run.phase = Phase.REGISTERING
+        if not registrar.inline:
+            return Step.REGISTER
         try:
             intent = registrar.enroll_nowait(run.id)
         except Exception as error:  # noqa: BLE001 - a run id in use: the asker's to know
             conclude(self, run, "failed", error=error)
             return None
-        return registered(run, intent)
+        return registered(self, run, intent)
 
     def _start(self, step: Step) -> Coroutine[Any, Any, Any]:
         """Make the step's coroutine, in the step's context."""

@@ -8,6 +8,7 @@ from typing_extensions import TypeVar
 
 from actors._current import running
 from actors._errors import Interrupted
+from actors._thread_check import check_thread
 from actors._waiting import begin_wait, end_wait
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Chunks(Generic[C_co]):
             del run
 
     async def _more(self, run: Run[Any, C_co]) -> None:
+        check_thread(run.cell)
         asker = running()
         if asker is not None:
             begin_wait(asker, run.cell)

@@ -11,7 +11,7 @@ from actors._current import running
 from actors._errors import UsageError
 from actors._outcomes import interrupted_error
 from actors._protect import Protected
-from actors._sending import check_thread
+from actors._thread_check import check_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

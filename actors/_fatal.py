@@ -11,3 +11,8 @@ def is_fatal(error: object) -> bool:
         group = cast("BaseExceptionGroup[BaseException]", error)
         return any(is_fatal(inner) for inner in group.exceptions)
     return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
+
+
+def is_group(error: object) -> bool:
+    """Whether this is an exception group."""
+    return isinstance(error, BaseExceptionGroup)

@@ -102,6 +102,9 @@ async def _stop_all(system: ActorSystem) -> None:
 
 async def _clean_up(system: ActorSystem) -> None:
     """No reply runs any more. Let commits finish, stop the actors that a sudden end has left, close the managers."""
+    for cell in _all(system.roots):
+        if cell.ending is None:
+            cell.ending = _ending.End.STOP  # it takes no more messages
     try:
         with anyio.move_on_after(system.drain_timeout):
             await system.commits_ended()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -42,7 +43,9 @@ class Managers:
             if run is not None and run.cell.registrar is registrar:
                 interrupt_run(run, reason=intent.reason, by=intent.by, source="manager")
 
-        registrar = Registrar(adapt(manager), start_soon=self._system.background.start, deliver=deliver)
+        registrar = Registrar(
+            adapt(manager), start_soon=partial(self._system.background.start, again=True), deliver=deliver
+        )
         self._registrars[id(manager)] = (manager, registrar)  # the manager is kept, so its id stays its own
         return registrar
 

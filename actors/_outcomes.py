@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import attrs
 
 from actors._errors import ActorStopped, Interrupted, ReplyCancelled, RunCancelledError
@@ -65,7 +66,7 @@ def after_handle(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> 
 def after_register(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> None:
     """The manager has the run, or could not take it."""
     if ending is Ending.RETURNED:
-        cell.next_step = registered(run, value)
+        cell.next_step = registered(cell, run, value)
     elif ending is Ending.RAISED:
         conclude(cell, run, "failed", error=value)
     else:
@@ -73,13 +74,16 @@ def after_register(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
 
 
-def registered(run: Run[Any, Any], intent: CancelIntent | None) -> Step:
+def registered(cell: Cell, run: Run[Any, Any], intent: CancelIntent | None) -> Step | None:
     """The run is registered; what follows depends on whether it was cancelled before."""
     run.registered = True
     if intent is not None:
         interrupt_run(run, reason=intent.reason, by=intent.by, source="manager")
     if run.request is None:
         return Step.REPLY
+    if run.origin is Origin.ASK and not run.awaited:  # its asker left meanwhile: withdrawn without a word
+        conclude(cell, run, "stopped", error=stopped_error(cell, run))
+        return cell.next_step
     run.phase = Phase.HANDLING
     return Step.HANDLE
 
@@ -112,8 +116,8 @@ def settle(cell: Cell, run: Run[Any, Any]) -> None:
         _log_interrupted(cell, run)
     elif status == "failed":
         cell.failed += 1
-        if run.origin is Origin.TELL:
-            logger.error("tell.failed", actor=cell.path, run_id=run.known_id, exc_info=error)
+        if run.origin is Origin.TELL or (run.origin is Origin.ASK and not run.awaited):
+            logger.error("reply.failed", actor=cell.path, run_id=run.known_id, sent_by=run.origin.value, exc_info=error)
     run.settle(status, value, error)
 
 
@@ -122,7 +126,9 @@ def _says_cancelled(run: Run[Any, Any], error: BaseException) -> bool:
     if not isinstance(error, RunCancelledError) or error.run_id != run.known_id:
         return False
     if run.request is None:
-        run.request = Interruption(run_id=run.id, reason=error.reason, by=error.by, source="manager")
+        run.request = Interruption(
+            run_id=run.id, reason=error.reason, by=error.by, source="manager", requested_at=anyio.current_time()
+        )
     return True
 
 

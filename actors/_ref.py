@@ -15,9 +15,10 @@ from actors._from_thread import from_thread
 from actors._interrupt import GRACE, interrupt_run
 from actors._interruption import Receipt
 from actors._run import Origin, Run, parent_of_new_run
-from actors._sending import check_thread, new_run, put_nowait, refuse_mail, send, takes_mail
+from actors._sending import new_run, put_nowait, refuse_mail, send, takes_mail
 from actors._statistics import ActorStatistics, statistics
 from actors._stream import Stream
+from actors._thread_check import check_thread
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

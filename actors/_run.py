@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 from actors._alarm import Alarm
 from actors._chunk_reader import Chunks
 from actors._current import committing, running
+from actors._thread_check import check_thread
 from actors._waiting import begin_wait, end_wait
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class Run(Generic[R_co, C_co]):
         self, reason: str = "", *, by: str | None = None, message: object = None, grace: float = 5.0
     ) -> Receipt:
         """Interrupt this run, and only it with what it asked for; see :meth:`ActorRef.interrupt`."""
+        check_thread(self.cell)
         return await self.cell.interrupt(self, reason=reason, by=by, message=message, grace=grace)
 
     def __repr__(self) -> str:
@@ -188,6 +190,11 @@ class Run(Generic[R_co, C_co]):
         """It does not wait any more."""
         if self._readers is not None and waiter in self._readers:
             self._readers.remove(waiter)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits for its end now."""
+        return bool(self._waiters)
 
     def belong_to(self, parent: Run[Any, Any]) -> None:
         """Interrupted with ``parent``, from now until the first of the two ends."""
@@ -245,6 +252,7 @@ class Run(Generic[R_co, C_co]):
         """Wait without an edge in the graph of who waits for whom: for receipts, which look for themselves."""
         if self.phase is Phase.SETTLED:
             return
+        check_thread(self.cell)
         waiter = self.cell.system.new_waiter()
         if self._waiters is None:
             self._waiters = [waiter]

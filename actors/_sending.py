@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from actors._current import running
 from actors._ending import refuse_new
-from actors._errors import MailboxFull, WrongThreadError
+from actors._errors import MailboxFull
 from actors._run import Origin, Run
+from actors._thread_check import check_thread
 from actors._waiting import begin_wait, end_wait
 
 if TYPE_CHECKING:
     from actors._cell import Cell
     from actors._note import Note
-
-
-def check_thread(cell: Cell) -> None:
-    """Refs are used on their system's event loop.
-
-    Raises:
-        WrongThreadError: anywhere else.
-    """
-    if threading.get_ident() != cell.system.thread:
-        raise WrongThreadError(
-            f"{cell.path} was used from another thread than its system's event loop; use ask_from_thread, "
-            f"tell_from_thread or interrupt_from_thread there",
-            ref=cell.ref,
-        )
 
 
 def new_run(cell: Cell, message: Any, origin: Origin, run_id: str | None = None) -> Run[Any, Any]:

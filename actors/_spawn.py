@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from typing_extensions import TypeVar
 
@@ -13,8 +13,8 @@ from actors._cell import Cell
 from actors._context import ActorContext
 from actors._errors import ActorStopped, SpawnError
 from actors._mailbox import Mailbox, MailQueue
-from actors._sending import check_thread
 from actors._step import Step
+from actors._thread_check import check_thread
 
 if TYPE_CHECKING:
     import itertools
@@ -91,14 +91,20 @@ async def _start(cell: Cell) -> None:
 
 
 def _instance(factory: Any) -> Actor[Any, Any, Any]:
-    if isinstance(factory, Actor):
-        return cast("Actor[Any, Any, Any]", factory)
+    if _is_actor(factory):
+        actor: Actor[Any, Any, Any] = factory
+        return actor
     if not callable(factory):
         raise SpawnError(f"spawn takes an actor, or a function or class that makes one, not {factory!r}")
     made: Any = factory()
-    if not isinstance(made, Actor):
+    if not _is_actor(made):
         raise SpawnError(f"the factory {factory!r} made {made!r}, which is not an Actor")
-    return cast("Actor[Any, Any, Any]", made)
+    made_actor: Actor[Any, Any, Any] = made
+    return made_actor
+
+
+def _is_actor(thing: object) -> bool:
+    return isinstance(thing, Actor)
 
 
 def _siblings(system: ActorSystem, parent: Cell | None) -> dict[str, Cell]:

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from actors._drive import Drive
-from actors._fatal import is_fatal
+from actors._fatal import is_fatal, is_group
 from actors._step import Ending
 
 if TYPE_CHECKING:
@@ -111,12 +111,11 @@ class Worker:
             if executor.sentinel.alarmed():
                 await anyio.lowlevel.checkpoint()  # raises here if the system is being cancelled
             cell = self.cell
-            coroutine = cell.begin()
+            coroutine = cell.begin(self)
             if coroutine is None:
                 self.cell = None
                 executor.release(cell)
                 continue
-            cell.lever = self
             self.coroutine = coroutine
             context = cell.context
             try:
@@ -172,7 +171,7 @@ class Worker:
     def _judge(self, raised: BaseException | None) -> None:
         """A step has ended in a cancellation, or worse. Decide by what came out of the scopes."""
         thrown, self.thrown = self.thrown, None
-        broken = raised is not None and raised is not thrown and not isinstance(raised, BaseExceptionGroup)
+        broken = raised is not None and raised is not thrown and not is_group(raised)
         if broken:
             self.clean = False  # the step left a scope of its own open; ours could not be left in order
             raised = thrown

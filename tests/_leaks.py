@@ -55,6 +55,16 @@ def cancelling() -> int:
     return 0 if task is None else task.cancelling()
 
 
+def left_in(system: ActorSystem) -> Iterator[str]:
+    """What a system that should be closed still has."""
+    if system.is_open:
+        yield f"the system {system.name!r} is still open"
+    for run in list(system.runs._by_id.values()):
+        yield f"{run!r} is still live"
+    for cell in system.roots.values():
+        yield f"{cell.path} is still alive"
+
+
 @attrs.define(eq=False)
 class Guard:
     """Looks at the start and the end of a test; ``begin`` and ``leaks`` are called in the test's task."""
@@ -100,12 +110,7 @@ class Guard:
         if cancelling() != self._cancelling:
             yield "cancelling", f"the test's task has cancelling() == {cancelling()}, it began with {self._cancelling}"
         for system in self._systems:
-            if system.is_open:
-                yield "systems", f"the system {system.name!r} is still open"
-            for run in list(system.runs._by_id.values()):
-                yield "systems", f"{run!r} is still live"
-            for cell in system.roots.values():
-                yield "systems", f"{cell.path} is still alive"
+            yield from (("systems", what) for what in left_in(system))
         gc.collect()
         for actor in self._actors:
             if (left := actor()) is not None:

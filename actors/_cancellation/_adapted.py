@@ -70,14 +70,20 @@ class AdaptedManager(CancellationManager):
 
     @override
     async def enroll(self, run_id: str, *, owner: str = "") -> CancelIntent | None:
-        if run_id in self._owners and (not owner or self._owners[run_id] != owner):
+        held = self._owners.get(run_id)
+        if held is not None and (not owner or held != owner):
             raise DuplicateRunError(run_id, self.lifetime.name)
-        before = await self._call("is_cancelled", run_id)
-        await self._call("register_run", run_id)
-        after = await self._call("is_cancelled", run_id)
-        if before and not after:  # older ones reset the flag when a run registers
-            await self._call("cancel_run", run_id)
-        self._owners[run_id] = owner
+        self._owners[run_id] = owner  # before the first wait, so that one of many who come at once gets it
+        try:
+            before = await self._call("is_cancelled", run_id)
+            await self._call("register_run", run_id)
+            after = await self._call("is_cancelled", run_id)
+            if before and not after:  # older ones reset the flag when a run registers
+                await self._call("cancel_run", run_id)
+        except BaseException:
+            if held is None:
+                self._owners.pop(run_id, None)
+            raise
         return self._intent(run_id) if before or after else None
 
     @override

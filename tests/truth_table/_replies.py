@@ -80,10 +80,11 @@ class Stage:
     ref: object
 
     async def begin(self, script, *, run_id=None):
-        """Have the script run; return when it is about to wait."""
+        """Have the script run; return when it waits."""
         self.actor.waiting = anyio.Event()
         run = await self.ref.request(script, run_id=run_id)
         await self.actor.waiting.wait()
+        await turns(5)  # what it awaits may begin with some checkpoints
         return run
 
     async def interrupt(self, *, then=None):
@@ -117,7 +118,9 @@ class Stage:
         return receipt
 
     async def ended(self, run, receipt, outcome, *, value=None, error=None, partial=("half",)):
-        """All that the outcome of one row says, wherever it can be seen."""
+        """All that the outcome of one row says, wherever it can be seen. Waits until the run has ended."""
+        with contextlib.suppress(Exception):
+            await run
         if receipt is not None:
             assert receipt.outcome == outcome
             assert bool(receipt) is (outcome == "interrupted")

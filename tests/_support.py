@@ -1,0 +1,159 @@
+"""What many tests use: an actor that does what its message says, and ways to watch it without sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import trio
+import trio.testing
+
+from actors import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from actors import Interruption
+
+
+class Doer(Actor[Any, Any, Any]):
+    """Replies with what the message, an async function of the actor, returns; to an interrupt, with the interruption."""
+
+    def __init__(self) -> None:
+        self.handled: list[Interruption[Any]] = []
+        self.log: list[Any] = []
+
+    async def reply(self, message: Any, /) -> Any:
+        return await message(self) if callable(message) else message
+
+    async def handle_interrupt(self, message: Any, interruption: Interruption[Any], /) -> Any:
+        self.handled.append(interruption)
+        return interruption
+
+
+class Mute(Doer):
+    """Has no reply of its own to an interrupt."""
+
+    async def handle_interrupt(self, message: Any, interruption: Interruption[Any], /) -> Any:
+        self.handled.append(interruption)
+        return await Actor.handle_interrupt(self, message, interruption)
+
+
+class Teller(Actor[Any, str, str]):
+    """Replies word by word: to a list of words and of async functions to be awaited between them."""
+
+    async def reply(self, message: list[Any], /) -> AsyncIterator[str]:
+        for word in message:
+            if callable(word):
+                await word(self)
+            else:
+                yield word
+
+    def assemble(self, chunks: Any, /) -> str:
+        return " ".join(chunks)
+
+
+class Hang:
+    """A message whose reply hangs until it is cut: ``began`` tells that it does, ``cut`` that it was."""
+
+    def __init__(self) -> None:
+        self.began = anyio.Event()
+        self.cut = False
+
+    async def __call__(self, _actor: object) -> None:
+        self.began.set()
+        try:
+            await anyio.sleep_forever()
+        except BaseException:
+            self.cut = True
+            raise
+
+
+class Gate:
+    """A message whose reply waits until the gate is opened, and then is ``value``; a shielded one cannot be cut."""
+
+    def __init__(self, value: object = "opened", *, shielded: bool = False) -> None:
+        self.began = anyio.Event()
+        self.opened = anyio.Event()
+        self.value = value
+        self.shielded = shielded
+
+    def open(self) -> None:
+        self.opened.set()
+
+    async def __call__(self, _actor: object) -> Any:
+        self.began.set()
+        with anyio.CancelScope(shield=self.shielded):
+            await self.opened.wait()
+        return self.value
+
+
+class Call:
+    """A call in a task of its own. ``await call.result()`` gives what it returned, or raises what it raised.
+
+    It ends in one of three ways, and says which: ``returned``, ``raised``, ``cancelled``.
+    """
+
+    def __init__(self, group: TaskGroup, function: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> None:
+        self.scope = anyio.CancelScope()
+        self.how: str | None = None
+        self.value: Any = None
+        self._over = anyio.Event()
+        group.start_soon(self._run, lambda: function(*args, **options))
+
+    async def _run(self, function: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            with self.scope:
+                self.value = await function()
+                self.how = "returned"
+        except Exception as error:  # noqa: BLE001 - raised by result()
+            self.how, self.value = "raised", error
+        finally:
+            self.how = self.how or "cancelled"
+            self._over.set()
+
+    @property
+    def over(self) -> bool:
+        return self._over.is_set()
+
+    async def ended(self) -> str:
+        await self._over.wait()
+        assert self.how is not None
+        return self.how
+
+    async def result(self) -> Any:
+        how = await self.ended()
+        if how == "raised":
+            raise self.value
+        assert how == "returned", how
+        return self.value
+
+
+def _somebody_can_go_on() -> bool:
+    me = asyncio.current_task()
+    waiters = [getattr(task, "_fut_waiter", None) for task in asyncio.all_tasks() if task is not me]
+    return any(waiter is None or waiter.done() for waiter in waiters)
+
+
+async def quiet() -> None:
+    """Return when every other task waits for something that has not happened: what could happen by itself, has."""
+    if trio.lowlevel.in_trio_run():
+        await trio.testing.wait_all_tasks_blocked()
+        return
+    calm = 0
+    for _ in range(10_000):
+        await anyio.lowlevel.checkpoint()
+        calm = 0 if _somebody_can_go_on() else calm + 1
+        if calm == 3:
+            return
+    raise AssertionError("some task never comes to rest")
+
+
+async def turns(count: int) -> None:
+    """Let the event loop turn so many times."""
+    for _ in range(count):
+        await anyio.lowlevel.checkpoint()
