@@ -13,7 +13,7 @@ import anyio
 from actors._current import running
 from actors._errors import MessageWithdrawn
 from actors._interruption import Interruption, Outcome, Receipt, Source
-from actors._run import Phase
+from actors._run import Origin, Phase
 from actors._waiting import path_between
 from actors._where import where_suspended
 
@@ -93,7 +93,10 @@ def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) 
         asker: the run that asked for it, if it was asked for inside one.
         source: why the asker left: ``asker_gone``, ``deadline``, ``disconnected``.
     """
-    if run.settled or run.detached:
+    if run.settled:
+        return
+    run.abandoned = run.origin is Origin.ASK
+    if run.detached:
         return
     if run.phase is Phase.QUEUED and run.request is None:
         run.cell.queue.withdraw(run)

@@ -81,7 +81,7 @@ def registered(cell: Cell, run: Run[Any, Any], intent: CancelIntent | None) -> S
         interrupt_run(run, reason=intent.reason, by=intent.by, source="manager")
     if run.request is None:
         return Step.REPLY
-    if run.origin is Origin.ASK and not run.awaited:  # its asker left meanwhile: withdrawn without a word
+    if run.abandoned:  # its asker left meanwhile: withdrawn without a word
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
         return cell.next_step
     run.phase = Phase.HANDLING
@@ -116,7 +116,7 @@ def settle(cell: Cell, run: Run[Any, Any]) -> None:
         _log_interrupted(cell, run)
     elif status == "failed":
         cell.failed += 1
-        if run.origin is Origin.TELL or (run.origin is Origin.ASK and not run.awaited):
+        if run.origin is Origin.TELL or run.abandoned:
             logger.error("reply.failed", actor=cell.path, run_id=run.known_id, sent_by=run.origin.value, exc_info=error)
     run.settle(status, value, error)
 

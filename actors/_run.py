@@ -67,6 +67,7 @@ class Run(Generic[R_co, C_co]):
         "_traceback",
         "_value",
         "_waiters",
+        "abandoned",
         "cell",
         "children",
         "context",
@@ -101,6 +102,7 @@ class Run(Generic[R_co, C_co]):
         self.stuck = False
         self.protected = 0  # how many protect() sections are open
         self.detached = False
+        self.abandoned = False  # whoever asked is gone
         self.parent: Run[Any, Any] | None = None
         self.children: set[Run[Any, Any]] | None = None  # requested in this run, not settled
         self.cut_children: list[Run[Any, Any]] | None = None  # interrupted with this run
@@ -190,11 +192,6 @@ class Run(Generic[R_co, C_co]):
         """It does not wait any more."""
         if self._readers is not None and waiter in self._readers:
             self._readers.remove(waiter)
-
-    @property
-    def awaited(self) -> bool:
-        """Whether anybody waits for its end now."""
-        return bool(self._waiters)
 
     def belong_to(self, parent: Run[Any, Any]) -> None:
         """Interrupted with ``parent``, from now until the first of the two ends."""
