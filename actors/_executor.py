@@ -57,6 +57,7 @@ class Executor:
     def open(self, group: TaskGroup) -> None:
         """Start workers in this group from now on."""
         self._group = group
+        self.sentinel.watch_host()
 
     def close(self) -> None:
         """Start nothing any more."""
@@ -87,6 +88,10 @@ class Executor:
         while self._busy:
             self._quiet = self.new_waiter()
             await self._quiet
+
+    def running(self) -> Iterator[Cell]:
+        """The cells that have a step under way."""
+        return (worker.cell for worker in self._workers if worker.cell is not None and worker.cell.lever is worker)
 
     def hanging(self) -> Iterator[tuple[str, str, str]]:
         """Path, step and place of each step that still runs."""

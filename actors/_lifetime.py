@@ -11,7 +11,7 @@ from actors import _ending
 from actors._background import Background
 from actors._errors import ActorStopped
 from actors._fatal import is_fatal
-from actors._interrupt import interrupt_run
+from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
                         system.is_open = False
                         system.executor.close()
                         system.background.start(lambda: _report_hanging(system, report), "report")
+                        for cell in system.executor.running():
+                            system.watchdog.watch(cell, GRACE)
                         workers.cancel_scope.cancel()
             finally:
                 with anyio.CancelScope(shield=True):

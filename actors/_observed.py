@@ -45,7 +45,8 @@ def messages_in(value: object, where: str) -> list[Msg]:
 class Observed:
     """The messages heard since the last complete reply, in order. It owns its messages: they are copied in and out.
 
-    The same message (equal, id included) is in it once, however often it is heard.
+    The same message (equal, id included) is in it once, however often it is heard: one that is there already, or that
+    the reply which runs now has taken, is not added again.
     """
 
     _heard: list[Msg] = attrs.field(factory=list[Msg], init=False)
@@ -54,7 +55,7 @@ class Observed:
     def hear(self, messages: Iterable[Msg]) -> None:
         """Add messages at the end. A reply that was cut off joins one that is last already: see `_rejoined`."""
         for message in messages:
-            if message in self._heard:
+            if message in self._heard or message in self._taken:
                 continue
             if self._heard and (whole := _rejoined(self._heard[-1], message)) is not None:
                 self._heard[-1] = whole
@@ -63,8 +64,11 @@ class Observed:
 
     def take(self, inputs: list[Msg]) -> list[Msg]:
         """Move everything out, then the inputs; an input that was heard before comes last all the same, and once."""
-        new = [message for message in inputs if message not in self._taken]
-        moved = [message for message in self._heard if message not in new] + [message.copy() for message in new]
+        new: list[Msg] = []
+        for message in inputs:
+            if message not in self._taken and message not in new:
+                new.append(message.copy())
+        moved = [message for message in self._heard if message not in new] + new
         self._heard.clear()
         self._taken += moved
         return [message.copy() for message in moved]
@@ -75,14 +79,12 @@ class Observed:
 
     def give_back(self) -> None:
         """What was taken has not been used up: it is there again, before what was heard in the meantime."""
-        meanwhile = [message for message in self._heard if message not in self._taken]
-        self._heard[:] = self._taken + meanwhile
+        self._heard[:0] = self._taken
         self._taken.clear()
 
     def messages(self) -> list[Msg]:
         """All that is not used up, as it would be if the reply that runs now ended without a reply."""
-        meanwhile = [message for message in self._heard if message not in self._taken]
-        return [message.copy() for message in self._taken + meanwhile]
+        return [message.copy() for message in self._taken + self._heard]
 
     def replace(self, messages: Iterable[Msg]) -> None:
         """Forget all, and have heard these."""

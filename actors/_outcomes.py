@@ -58,9 +58,12 @@ def after_handle(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> 
     else:
         if ending is not Ending.RAISED:
             logger.warning("handle_interrupt.cut", actor=cell.path, run_id=run.id, limit=cell.interrupt_timeout)
-        assert run.request is not None
-        interruption = attrs.evolve(run.request, partial=run.partial)
-        conclude(cell, run, "interrupted", error=interrupted_error(cell.ref, run.message, interruption))
+        conclude(cell, run, "interrupted", error=_nothing_made_of_it(cell, run))
+
+
+def give_up_handling(cell: Cell, run: Run[Any, Any]) -> None:
+    """``handle_interrupt`` refuses to end, long after its time: tell whoever asked. The actor stays busy until it ends."""
+    run.settle("interrupted", error=_nothing_made_of_it(cell, run))
 
 
 def after_register(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> None:
@@ -119,6 +122,11 @@ def settle(cell: Cell, run: Run[Any, Any]) -> None:
         if run.origin is Origin.TELL or run.abandoned:
             logger.error("reply.failed", actor=cell.path, run_id=run.known_id, sent_by=run.origin.value, exc_info=error)
     run.settle(status, value, error)
+
+
+def _nothing_made_of_it(cell: Cell, run: Run[Any, Any]) -> Interrupted:
+    assert run.request is not None
+    return interrupted_error(cell.ref, run.message, attrs.evolve(run.request, partial=run.partial))
 
 
 def _says_cancelled(run: Run[Any, Any], error: BaseException) -> bool:

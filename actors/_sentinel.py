@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import anyio.lowlevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,27 @@ class Sentinel:
     def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
         self._new_waiter = new_waiter
         self._wait = new_waiter()
+        self._host: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+
+    def watch_host(self) -> None:
+        """The calling task is the one that hosts the system."""
+        try:
+            self._host = asyncio.current_task()
+        except RuntimeError:
+            return  # trio, where nothing but scopes can cancel it
+        if self._host is not None:
+            self._cancelling = self._host.cancelling()
+
+    async def let_host_unwind(self) -> None:
+        """Called before ``handle_interrupt``: if the host was cancelled natively in the same tick, that one wins.
+
+        Whether that cancellation will end the system is known when it has unwound that far: a tick or two later it has, or
+        something inside the block has dealt with it (``asyncio.timeout``).
+        """
+        if self._host is not None and self._host.cancelling() > self._cancelling:
+            await anyio.lowlevel.checkpoint()
+            await anyio.lowlevel.checkpoint()
 
     def alarmed(self) -> bool:
         """Whether the system is being cancelled. A native cancellation of the sentinel itself is a false alarm, for a tick."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 
 class Step(enum.Enum):
@@ -29,7 +32,9 @@ class Ending(enum.Enum):
 
 
 class Lever(Protocol):
-    """A hold on the step that runs now."""
+    """A hold on the step that runs now, which is ``coroutine``."""
+
+    coroutine: Coroutine[Any, Any, Any] | None
 
     def cut(self) -> None:
         """Cancel its scope."""

@@ -10,7 +10,7 @@ import heapq
 import itertools
 import math
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +18,8 @@ import attrs
 
 from actors._ending import cut_off
 from actors._logging import get_logger
+from actors._outcomes import give_up_handling
+from actors._step import Step
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
@@ -35,21 +37,24 @@ REMIND = 1.0
 
 @attrs.frozen(order=True)
 class _Watched:
-    """One step that was cut. It is identified by its turn: the same cell may be several steps further when it is looked at."""
+    """One step that was cut, identified by its coroutine: lever and cell may be several steps further when it is due."""
 
     due: float
     number: int
+    lever: Lever = attrs.field(order=False)
+    step: weakref.ref[Any] = attrs.field(order=False)
     cell: weakref.ref[Cell] = attrs.field(order=False)
-    turn: int = attrs.field(order=False)
 
-    def refusing(self) -> tuple[Cell, Lever] | None:
-        """The cell and the hold on the step, if that very step still runs although it was cut."""
+    def runs(self) -> bool:
+        """Whether that very step still runs."""
+        return self.lever.coroutine is not None and self.lever.coroutine is self.step()
+
+    def allowed(self) -> bool:
+        """Whether it may: a protected section is not refusing."""
         cell = self.cell()
-        if cell is None or cell.turn != self.turn or cell.lever is None:
-            return None
-        if cell.current is not None and cell.current.protected and not (cell.ending is not None and cell.ending.kills):
-            return None
-        return cell, cell.lever
+        if cell is None or cell.lever is not self.lever or cell.current is None:
+            return False
+        return cell.current.protected > 0 and not (cell.ending is not None and cell.ending.kills)
 
 
 class Watchdog:
@@ -69,8 +74,11 @@ class Watchdog:
 
     def watch(self, cell: Cell, grace: float) -> None:
         """The step that this cell runs is being cut: look at it when ``grace`` seconds are over."""
-        self._push(anyio.current_time() + grace, cell)
-        if self._watched[0].due < self._wakes_at and self._waiter is not None:
+        if cell.lever is None or cell.coroutine is None:
+            return
+        step, due = weakref.ref(cell.coroutine), anyio.current_time() + grace
+        self._push(_Watched(due, next(self._numbers), cell.lever, step, weakref.ref(cell)))
+        if due < self._wakes_at and self._waiter is not None:
             self._waiter.wake()
 
     async def run(self) -> None:
@@ -85,7 +93,7 @@ class Watchdog:
 
     async def _run(self) -> None:
         while True:
-            while self._watched and self._watched[0].refusing() is None:
+            while self._watched and not self._watched[0].runs():
                 heapq.heappop(self._watched)
             self._wakes_at = self._watched[0].due if self._watched else math.inf
             self._waiter = self._new_waiter()
@@ -95,37 +103,32 @@ class Watchdog:
             await self._look(anyio.current_time())
 
     async def _look(self, now: float) -> None:
-        reminded: list[_Watched] = []
+        refusing: list[_Watched] = []
         while self._watched and self._watched[0].due <= now:
             watched = heapq.heappop(self._watched)
-            refusing = watched.refusing()
-            if refusing is None:
-                continue
-            cell, lever = refusing
-            _report(cell)
-            if cell.ending is not None:
-                lever.hush(quiet=True)
-                cut_off(cell)  # an actor that is to end anyway goes on without the step
-                continue
-            self._push(now + REMIND, cell)
-            reminded.append(watched)
-            lever.hush(quiet=False)
-        if reminded:
+            if watched.runs() and not watched.allowed():
+                refusing.append(watched)
+                self._push(attrs.evolve(watched, due=now + REMIND, number=next(self._numbers)))
+        for watched in refusing:
+            cell = watched.cell()
+            if cell is not None and cell.lever is watched.lever:
+                _report(cell)
+            watched.lever.hush(quiet=False)
+        if refusing:
             with anyio.CancelScope(shield=True):
                 await anyio.lowlevel.checkpoint()
-        for watched in reminded:
-            refusing = watched.refusing()
-            if refusing is not None:
-                refusing[1].hush(quiet=True)
+        for watched in refusing:
+            if watched.runs():
+                watched.lever.hush(quiet=True)
 
-    def _push(self, due: float, cell: Cell) -> None:
-        heapq.heappush(self._watched, _Watched(due, next(self._numbers), weakref.ref(cell), cell.turn))
+    def _push(self, watched: _Watched) -> None:
+        heapq.heappush(self._watched, watched)
 
 
 def _report(cell: Cell) -> None:
     run = cell.current
     if run is not None:
-        if run.stuck:
+        if run.stuck and cell.ending is None:
             return
         run.stuck = True
     logger.warning(
@@ -137,3 +140,7 @@ def _report(cell: Cell) -> None:
         where=where_suspended(cell.coroutine),
         hint="it absorbs its cancellation; whoever asked waits until it ends or the actor is stopped",
     )
+    if cell.ending is not None:
+        cut_off(cell)  # an actor that is to end anyway goes on without the step
+    elif run is not None and cell.step is Step.HANDLE:
+        give_up_handling(cell, run)

@@ -17,6 +17,7 @@ import anyio.lowlevel
 
 from actors._drive import Drive
 from actors._fatal import is_fatal, is_group
+from actors._interrupt import GRACE
 from actors._step import Ending
 
 if TYPE_CHECKING:
@@ -40,7 +41,19 @@ class Worker:
         executor: whose queue it serves.
     """
 
-    __slots__ = ("_executor", "_inner", "_outer", "_task", "_waiter", "awake", "cell", "clean", "coroutine", "thrown")
+    __slots__ = (
+        "_executor",
+        "_inner",
+        "_outer",
+        "_task",
+        "_waiter",
+        "_was_cut",
+        "awake",
+        "cell",
+        "clean",
+        "coroutine",
+        "thrown",
+    )
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -49,6 +62,7 @@ class Worker:
         self._task: asyncio.Task[Any] | None = None
         self._waiter: Waiter | None = None
         self.awake = False
+        self._was_cut = False  # the step before was cut; handle_interrupt follows
         self.clean = True  # nothing has happened to the task that could reach another step
         self.cell: Cell | None = None  # the cell that it serves now
         self.coroutine: Coroutine[Any, Any, Any] | None = None  # the step that has begun and not ended
@@ -103,6 +117,9 @@ class Worker:
     async def _serve(self) -> bool:  # noqa: C901 - the hot path: one loop that can be read from top to bottom
         """Run steps until one has suspended; False: there is nothing more to do."""
         executor, ready = self._executor, self._executor.ready
+        if self._was_cut:
+            self._was_cut = False
+            await executor.sentinel.let_host_unwind()
         for _ in range(BUDGET):
             if self.cell is None:
                 if not ready:
@@ -143,6 +160,7 @@ class Worker:
         limit = cell.time_limit
         if limit is not None:
             self._outer.deadline = anyio.current_time() + limit
+            cell.system.watchdog.watch(cell, limit + GRACE)
         self._executor.asleep(self)
         try:
             value = await rest
@@ -176,6 +194,7 @@ class Worker:
             self.clean = False  # the step left a scope of its own open; ours could not be left in order
             raised = thrown
         if raised is None or (broken and self._outer.cancel_called):
+            self._was_cut = True
             self._finish(Ending.CUT)
         elif isinstance(raised, Exception):
             self._finish(Ending.RAISED, raised)

@@ -114,6 +114,7 @@ class Guard:
         gc.collect()
         for actor in self._actors:
             if (left := actor()) is not None:
+                gc.unfreeze()  # get_referrers does not look at what tests/conftest.py has frozen
                 holders = ", ".join(type(holder).__qualname__ for holder in gc.get_referrers(left))
                 yield "actors", f"a {type(left).__qualname__} is held by: {holders}"
         for error in self._errors:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
+import inspect
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 import uvloop
 
@@ -33,6 +36,9 @@ LOOPS = [
 if sys.version_info >= (3, 12):
     LOOPS.append(pytest.param(("asyncio", {"loop_factory": eager_loop}), id="eager"))
 
+LIMIT = 30.0
+"""Seconds after which a test is cancelled: one that hangs should fail alone, and say where."""
+
 FAILED = pytest.StashKey[bool]()
 
 
@@ -57,6 +63,21 @@ def pytest_collection_finish() -> None:
 
 def pytest_sessionfinish() -> None:
     gc.unfreeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    test = pyfuncitem.obj
+    if inspect.iscoroutinefunction(test):
+        virtual = "virtual_loops" in pyfuncitem.fixturenames or "virtual_loops" in repr(pyfuncitem.fixturenames)
+
+        @functools.wraps(test)
+        async def limited(**arguments: Any) -> None:
+            with anyio.fail_after(1e9 if virtual else LIMIT):
+                await test(**arguments)
+
+        pyfuncitem.obj = limited
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -98,5 +119,5 @@ def new_system(guard: Guard) -> Callable[..., ActorSystem]:
 @pytest.fixture
 async def system(new_system: Callable[..., ActorSystem]) -> AsyncIterator[ActorSystem]:
     """An open system, closed after the test."""
-    async with new_system() as system:
+    async with new_system(drain_timeout=2.0) as system:
         yield system

@@ -66,7 +66,7 @@ async def test_what_is_printed_while_it_grows_is_written_and_emitted_once(capsys
             answer = Msg(self.name, "", "assistant")
             for text in ("Once", "Once upon", "Once upon a time"):
                 answer.content = text
-                await self.print(answer, False)
+                await self.print(answer, last=False)
             await self.print(answer)
             return answer
 
@@ -90,7 +90,7 @@ async def test_a_printed_message_that_is_cut_off_keeps_its_id_and_is_not_printed
     class Prints(Teller):
         async def reply(self, message: Msg) -> Msg:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
             answer = Msg(self.name, "Once upon", "assistant")
-            await self.print(answer, False)
+            await self.print(answer, last=False)
             self.printed = answer.id
             self.waits.set()
             await anyio.sleep_forever()
@@ -148,7 +148,7 @@ async def test_an_agent_is_spawned_under_its_name() -> None:
 
 async def test_an_agent_that_did_not_call_super_init_is_told_at_spawn() -> None:
     class Forgetful(Teller):
-        def __init__(self) -> None:  # pyright: ignore[reportMissingSuperCall]
+        def __init__(self) -> None:
             pass
 
     async with ActorSystem() as system:

@@ -12,8 +12,6 @@ from tests._teller import Teller, said, texts
 if TYPE_CHECKING:
     from actors._agent_ref import Input
 
-    pass
-
 
 async def test_an_interrupted_reply_is_what_had_been_said_marked_as_interrupted() -> None:
     agent = Teller()

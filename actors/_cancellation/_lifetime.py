@@ -8,8 +8,10 @@ import anyio
 import attrs
 from anyio.lowlevel import current_token
 
+from actors._cancellation._survive import survive
 from actors._errors import WrongLoopError
 from actors._event_loop import running_token
+from actors._logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 CLOSING_TIME = 5.0
 """Seconds that disconnecting may take; after that the connection is left to its fate."""
+
+logger = get_logger("actors.manager")
 
 
 @attrs.define(eq=False)
@@ -72,7 +76,7 @@ class Lifetime:
                 self.connected = True
 
     async def leave(self, disconnect: Callable[[], Awaitable[None]]) -> None:
-        """One user less; the last one disconnects. Not cut short by a cancellation, and bounded in time."""
+        """One user less; the last one disconnects. Not cut short by a cancellation, bounded in time; a failure is logged."""
         if self.users > 1:
             self.users -= 1
             return
@@ -82,7 +86,9 @@ class Lifetime:
                 async with self._lock:
                     if self.users == 1 and self.connected:  # nobody joined while we waited for the lock
                         self.connected = False
-                        await disconnect()
+                        error = await survive(disconnect)
+                        if error is not None:
+                            logger.warning("manager_not_disconnected", manager=self.name, error=repr(error))
         finally:
             self.users -= 1
             if not self.users:

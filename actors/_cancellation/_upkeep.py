@@ -10,7 +10,8 @@ import attrs
 from anyio import get_cancelled_exc_class
 
 from actors._cancellation._registration import Registration
-from actors._cancellation._watch import Backoff, survive
+from actors._cancellation._survive import survive
+from actors._cancellation._watch import Backoff
 from actors._errors import DuplicateRunError
 from actors._logging import get_logger
 

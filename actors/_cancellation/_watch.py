@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 import attrs
-from anyio import get_cancelled_exc_class
 
+from actors._cancellation._survive import survive
 from actors._errors import ManagerError
-from actors._event_loop import cancelled_from_outside
 from actors._logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Callable, Collection
 
     from actors._cancellation._intent import CancelIntent
     from actors._cancellation._manager import CancellationManager
@@ -144,16 +143,3 @@ class Watcher:
                 self._cancelled(intent)
             except Exception as error:  # one run's failure must not end the watch of all others
                 logger.error("cancel_not_delivered", run_id=run_id, exc_info=error)
-
-
-async def survive(call: Callable[[], Awaitable[object]]) -> BaseException | None:
-    """Make a call to a store and return what it raised, unless that is a cancellation meant for this task."""
-    try:
-        await call()
-    except get_cancelled_exc_class() as error:
-        if cancelled_from_outside():
-            raise
-        return error
-    except Exception as error:  # noqa: BLE001 - whatever a client library raises; the caller logs it
-        return error
-    return None

@@ -12,6 +12,7 @@ from actors.testing import check_cancellation_manager
 from actors.testing._manager_store import STORE_CLAUSES
 from actors.testing._manager_times import TIME_CLAUSES
 from actors.testing._manager_use import USE_CLAUSES
+from tests.contracts.remote_like import RemoteManager, Server
 from tests.contracts.agno_like import AsyncOnlyManager, CookbookFileManager, InMemoryRunManager, SyncOnlyManager
 
 
@@ -67,6 +68,15 @@ async def test_managers_written_for_agno_keep_what_they_can_of_the_contract(kind
     done = await check_cancellation_manager(lambda: adapt(wrapped, poll_period=0.005), lacks=lacks)
     assert "watching tells of each cancelled run once" in done
     assert "a second registration is refused" in done
+
+
+async def test_a_manager_over_a_network_keeps_the_contract_with_what_the_base_class_derives():
+    """Design, section 4: a new backend implements a handful of methods."""
+    clock = Clock()
+    server = Server(clock=clock)
+    done = await check_cancellation_manager(partial(RemoteManager, server), advance=clock.advance)
+    assert "the synchronous twins do the same" in done
+    assert server.connections == 0
 
 
 class Broken(InMemoryCancellationManager):

@@ -17,10 +17,13 @@ class Thread:
     """What a worker thread does: wait until the test lets it go."""
 
     def __init__(self):
+        self.token = anyio.lowlevel.current_token()
         self.may_end = threading.Event()
         self.has_ended = threading.Event()
 
-    def work(self):
+    def work(self, actor):
+        # A thread that is cancelled before it has really begun never does, so it says itself when it has.
+        anyio.from_thread.run_sync(actor.about_to_wait, token=self.token)
         assert self.may_end.wait(LIMIT)
         self.has_ended.set()
         return "from the thread"
@@ -36,8 +39,7 @@ async def test_a_thread_that_cannot_be_abandoned_runs_to_its_end_and_its_value_i
     thread = Thread()
 
     async def script(actor):
-        actor.about_to_wait()
-        return await anyio.to_thread.run_sync(thread.work)
+        return await anyio.to_thread.run_sync(thread.work, actor)
 
     async with stage() as scene:
         run = await scene.begin(script)
@@ -52,8 +54,7 @@ async def test_an_abandoned_thread_goes_on_and_on_trio_keeps_its_place_in_the_li
     limiter = anyio.CapacityLimiter(1)
 
     async def script(actor):
-        actor.about_to_wait()
-        return await anyio.to_thread.run_sync(thread.work, abandon_on_cancel=True, limiter=limiter)
+        return await anyio.to_thread.run_sync(thread.work, actor, abandon_on_cancel=True, limiter=limiter)
 
     async with stage() as scene:
         run = await scene.begin(script)
@@ -72,8 +73,7 @@ async def test_a_thread_of_asyncios_goes_on_without_the_reply(reached):
     thread = Thread()
 
     async def script(actor):
-        actor.about_to_wait()
-        return await asyncio.to_thread(thread.work)
+        return await asyncio.to_thread(thread.work, actor)
 
     async with stage() as scene:
         run = await scene.begin(script)
