@@ -120,11 +120,17 @@ class Worker:
         if self._was_cut:
             self._was_cut = False
             await executor.sentinel.let_host_unwind()
-        for _ in range(BUDGET):
+        budget = BUDGET
+        while self.cell is not None or ready or await self._park():
             if self.cell is None:
                 if not ready:
-                    return await self._park()
+                    continue  # somebody else was quicker
                 self.cell = ready.popleft()
+            if not budget:
+                await self._let_others_turn(self.cell)
+                budget = BUDGET
+                continue
+            budget -= 1
             if executor.sentinel.alarmed():
                 await anyio.lowlevel.checkpoint()  # raises here if the system is being cancelled
             cell = self.cell
@@ -149,11 +155,12 @@ class Worker:
                 return True
             if self._outer.cancel_called or (self._task is not None and self._task.cancelling()):
                 return True
-        if self.cell is not None:
-            ready.append(self.cell)
-            self.cell = None
+        return False
+
+    async def _let_others_turn(self, cell: Cell) -> None:
+        self.cell = None
+        self._executor.ready.append(cell)
         await anyio.lowlevel.checkpoint()
-        return True
 
     async def _await_rest(self, cell: Cell, rest: Drive) -> None:
         """The step has suspended: let somebody else serve the queue until it has ended."""

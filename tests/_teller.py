@@ -55,5 +55,5 @@ class Teller(Agent):
 
 def observed(agent: Agent) -> list[Any]:
     """What the agent has heard and not used up, as JSON."""
-    state: Any = agent.state_dict()
-    return state["observed"]
+    heard: Any = agent.state_dict()["observed"]
+    return list(heard)

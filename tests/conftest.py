@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from tests._leaks import KINDS, Guard
+from tests._virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -38,6 +39,7 @@ if sys.version_info >= (3, 12):
 
 LIMIT = 30.0
 """Seconds after which a test is cancelled: one that hangs should fail alone, and say where."""
+LIMIT_IN_VIRTUAL_TIME = 1e5
 
 FAILED = pytest.StashKey[bool]()
 
@@ -69,11 +71,12 @@ def pytest_sessionfinish() -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     test = pyfuncitem.obj
     if inspect.iscoroutinefunction(test):
-        virtual = "virtual_loops" in pyfuncitem.fixturenames or "virtual_loops" in repr(pyfuncitem.fixturenames)
+        _, options = pyfuncitem.funcargs["anyio_backend"]
+        virtual = "clock" in options or options.get("loop_factory") is VirtualTimeLoop
 
         @functools.wraps(test)
         async def limited(**arguments: Any) -> None:
-            with anyio.fail_after(1e9 if virtual else LIMIT):
+            with anyio.fail_after(LIMIT if not virtual else LIMIT_IN_VIRTUAL_TIME):
                 await test(**arguments)
 
         pyfuncitem.obj = limited
