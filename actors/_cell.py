@@ -71,6 +71,7 @@ class Cell:
     turn: int = 0  # counts steps, so that a watcher knows whether it still looks at the same one
     lever: Lever | None = None  # the hold on the step that runs now
     coroutine: Coroutine[Any, Any, Any] | None = None  # that step
+    context: Context | None = None  # in which that step runs: that of whoever asked for it
     note: Note | None = None
     scheduled: bool = False
     stop_begun: bool = False
@@ -95,6 +96,7 @@ class Cell:
             self.step, self.next_step = step, None
             self.turn += 1
             self.lever = lever
+            self.context = self._context_of(step)
             try:
                 self.coroutine = self.context.run(self._start, step)
             except Exception as error:  # noqa: BLE001 - the step failed before it began
@@ -103,22 +105,11 @@ class Cell:
                 return self.coroutine
         return None
 
-    @property
-    def context(self) -> Context:
-        """The context in which the step that was begun runs: that of whoever asked for it."""
-        if self.step is Step.NOTE and self.note is not None:
-            return self.note.context
-        if self.current is not None and self.current.context is not None:
-            return self.current.context
-        if self.step is Step.START and self.start_context is not None:
-            return self.start_context
-        return self.system.context
-
     def finish(self, ending: Ending, value: Any = None) -> None:
         """The step that was begun has ended like this; ``value`` is what it returned or raised."""
         step, self.step = self.step, None
         run = self.current
-        self.lever = self.coroutine = None
+        self.lever = self.coroutine = self.context = None
         if run is None:
             self._finish_without_run(step, ending, value)
         elif step is Step.REPLY:
@@ -253,6 +244,17 @@ class Cell:
             conclude(self, run, "failed", error=error)
             return None
         return registered(self, run, intent)
+
+    def _context_of(self, step: Step) -> Context:
+        if self.current is not None and self.current.context is not None:
+            return self.current.context
+        if step is Step.NOTE and self.note is not None:
+            return self.note.context
+        if step is Step.START and self.start_context is not None:
+            return self.start_context
+        return (
+            self.system.context.copy()
+        )  # a context cannot be entered twice, and the system's is entered to start tasks
 
     def _start(self, step: Step) -> Coroutine[Any, Any, Any]:
         """Make the step's coroutine, in the step's context."""

@@ -141,6 +141,7 @@ class Worker:
                 continue
             self.coroutine = coroutine
             context = cell.context
+            assert context is not None
             try:
                 yielded = context.run(coroutine.send, None)
             except StopIteration as stop:

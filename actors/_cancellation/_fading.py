@@ -19,11 +19,11 @@ class Fading(Generic[V]):
 
     Args:
         ttl: seconds that an entry lives; 0 keeps nothing.
-        capacity: the most entries ever held.
+        capacity: the most entries ever held; at least 2.
     """
 
     ttl: float
-    capacity: int
+    capacity: int = attrs.field(validator=attrs.validators.ge(2))
     _young: dict[str, tuple[float, V]] = attrs.field(factory=dict[str, "tuple[float, V]"])
     _old: dict[str, tuple[float, V]] = attrs.field(factory=dict[str, "tuple[float, V]"])
     _turn: float = 0.0
@@ -31,7 +31,7 @@ class Fading(Generic[V]):
     def put(self, key: str, value: V, now: float) -> None:
         """Keep a value until ``now + ttl``."""
         young = self._young
-        if now >= self._turn or len(young) * 2 >= self.capacity:
+        if now >= self._turn or (len(young) + 1) * 2 > self.capacity:
             self._old, self._young = young, {}
             young = self._young
             self._turn = now + self.ttl

