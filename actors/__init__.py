@@ -9,14 +9,14 @@ a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
 # Every module whose name begins with an underscore is private; this file and the modules without one are the public doors.
 # Imports point one way, from the bottom of this list to its top; tests/test_imports.py holds that.
 #
-#   _errors, _interruption, _message            records and errors
-#   abc, _memory_manager, _registrar            where runs are registered and marked as cancelled
-#   _waiter, _mailbox, _run, _waiting           one message on its way, and who waits for it
-#   _interrupt, _ending, _cell                  one actor: what it does next, and what an ending means
-#   _worker                                     how a step is run: the one place that opens the scope of a reply
-#   _ref, _actor, _context, _spawn, _system     what users hold
-#   _agent                                      agents that talk in messages
-#   testing, debug                              for tests and for looking
+#   _errors, _interruption, _logging                 records, errors, log events
+#   _cancellation, abc, _memory_manager, _registrar  where runs are registered and marked as cancelled
+#   _waiter, _mailbox, _run, _waiting                one message on its way, and who waits for it
+#   _interrupt, _outcomes, _ending, _cell            one actor: what it does next, and what an ending means
+#   _worker, _executor, _watchdog                    how a step is run: the one place that opens the scope of a reply
+#   _ref, _actor, _context, _spawn, _system          what users hold
+#   agents                                           actors that talk in messages
+#   testing                                          for tests
 
 from actors._actor import Actor
 from actors._context import ActorContext
@@ -47,11 +47,11 @@ from actors._errors import (
 from actors._interruption import Interruption, Outcome, Receipt, Source
 from actors._mailbox import Mailbox
 from actors._memory_manager import InMemoryCancellationManager
-from actors._message import Msg
 from actors._ref import ActorRef
 from actors._run import Run, Status
 from actors._statistics import ActorStatistics
 from actors._system import ActorSystem
+from actors.agents import Agent, AgentRef, Msg
 
 __all__ = [
     "Actor",
@@ -61,6 +61,8 @@ __all__ = [
     "ActorStatistics",
     "ActorStopped",
     "ActorSystem",
+    "Agent",
+    "AgentRef",
     "AskCycleError",
     "AskTimeout",
     "BlockingCallError",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from actors import Msg
-from actors._agent import Agent
+from actors.agents._agent import Agent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors._agent_ref import AgentRef, Input
+    from actors.agents._agent_ref import AgentRef, Input
 
 
 def said(text: str, name: str = "anna") -> Msg:

@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from actors import ActorSystem, Msg, SpawnError
-from actors._agent import Agent
-from actors._agent_ref import AgentRef
+from actors.agents._agent import Agent
+from actors.agents._agent_ref import AgentRef
 from tests._teller import Teller, observed, said, texts
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import anyio
 import pytest
 
 from actors import ActorStopped, ActorSystem, DeadLetter, Interruption, Msg, UsageError
-from actors._agent import Agent
+from actors.agents._agent import Agent
 from tests._teller import Teller, observed, said, texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors._agent_ref import Input
+    from actors.agents._agent_ref import Input
 
 
 # -- what is taken, and given back

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from actors import ActorSystem, Interruption, Msg
-from actors._observed import NOTHING_SAID
+from actors.agents._observed import NOTHING_SAID
 from tests._teller import Teller, said, texts
 
 if TYPE_CHECKING:
-    from actors._agent_ref import Input
+    from actors.agents._agent_ref import Input
 
 
 async def test_an_interrupted_reply_is_what_had_been_said_marked_as_interrupted() -> None:

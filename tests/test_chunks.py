@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Msg
-from actors._chunks import Increments, joined
+from actors.agents._chunks import Increments, joined
 
 if TYPE_CHECKING:
-    from actors._blocks import ContentBlock
+    from actors.agents._blocks import ContentBlock
 
 CALL: ContentBlock = {"type": "tool_use", "id": "1", "name": "search", "input": {}}
 IMAGE: ContentBlock = {"type": "image", "source": {"type": "url", "url": "https://example.org/cat.png"}}

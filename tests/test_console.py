@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from actors import Msg
-from actors._console import DISABLED, Console, wanted
+from actors.agents._console import DISABLED, Console, wanted
 
 
 def shown(*pieces: Msg) -> None:

@@ -16,24 +16,53 @@ ROOT = Path(__file__).parent.parent
 LAYERS = """
     _errors
     _interruption
-    _message
+    _fatal
     _logging
-    abc
-    _memory_manager
-    _registrar
-    _waiter
-    _waiting
-    _mailbox
-    _run
+    _event_loop
+    _where
     _current
-    _context
-    _actor
-    _cell
-    _worker
-    _ref
-    _system
-    _agent
+    _drive
+    _reply
+    _note
+    _step
+    _mailbox
+    _waiter
+    _sentinel
+    _thread_check
+    _statistics
+    _alarm
+    _background
+    _runs
+    _dead_letters
+    _from_thread
+    _waiting
+    _cancellation
+    _memory_manager
+    abc
+    _registrar
     testing
+    _chunk_reader
+    _run
+    _interrupt
+    _managers
+    _outcomes
+    _protect
+    _stream
+    _commit
+    _ending
+    _worker
+    _executor
+    _cell
+    _watchdog
+    _lifetime
+    _context
+    _sending
+    _asking
+    _ref
+    _actor
+    _spawn
+    agents
+    _system
     debug
     __init__
 """.split()  # noqa: SIM905 - one below the other, without the quotes

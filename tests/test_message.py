@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors._blocks import BLOCK_TYPES, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock
-from actors._message import Msg
+from actors.agents._blocks import BLOCK_TYPES, ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock
+from actors.agents._message import Msg
 
 if TYPE_CHECKING:
-    from actors._blocks import BlockType, ContentBlock
+    from actors.agents._blocks import BlockType, ContentBlock
 
 TEXT = TextBlock(type="text", text="hello")
 CALL = ToolUseBlock(type="tool_use", id="1", name="search", input={"words": ["a", "b"]})

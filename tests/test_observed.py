@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors import Msg
-from actors._observed import INTERRUPTED, NOTHING_SAID, Observed, messages_in
+from actors.agents._observed import INTERRUPTED, NOTHING_SAID, Observed, messages_in
 
 if TYPE_CHECKING:
-    from actors._blocks import ContentBlock
+    from actors.agents._blocks import ContentBlock
 
 MESSAGES = [Msg("anna", f"message {number}", "user") for number in range(6)]
 some = st.lists(st.sampled_from(MESSAGES), max_size=3)

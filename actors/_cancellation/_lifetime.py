@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from anyio.lowlevel import EventLoopToken
 
-CLOSING_TIME = 5.0
+CLOSING_TIME = 2.0
 """Seconds that disconnecting may take; after that the connection is left to its fate."""
 
 logger = get_logger("actors.manager")

@@ -133,7 +133,7 @@ class CancellationManager(ABC):
         """Called once, before the first use by a system or inside ``async with``."""
 
     async def disconnect(self) -> None:
-        """Called once, when the last user has left; cut off after five seconds."""
+        """Called once, when the last user has left; cut off after two seconds."""
 
     def fresh(self) -> CancellationManager:
         """An unopened manager with the same settings, for the private event loop in which a synchronous method runs.

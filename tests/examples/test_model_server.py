@@ -18,7 +18,7 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 
-from actors._message import Msg
+from actors.agents._message import Msg
 from examples.local_model import as_chat, model_endpoint, model_name
 from examples.story import TALE, Turn, answer
 

@@ -119,7 +119,7 @@ async def a_group_of_both(actor):
 
 @pytest.mark.parametrize(
     ("script", "error"),
-    [(an_error_in_finally, ValueError), (an_error_of_a_child, ExceptionGroup), (a_group_of_both, BaseExceptionGroup)],
+    [(an_error_in_finally, ValueError), (an_error_of_a_child, ExceptionGroup), (a_group_of_both, ExceptionGroup)],
 )
 async def test_a_reply_that_raises_something_else_while_being_interrupted_has_failed(script, error, reached):
     """P6; rows ValueError in `finally`, and group of Cancelled + ValueError: the error goes to the asker, whatever the scope
@@ -131,6 +131,27 @@ async def test_a_reply_that_raises_something_else_while_being_interrupted_has_fa
         if error is not ValueError:
             (raised,) = raised.subgroup(ValueError).exceptions
         assert str(raised) == "while being cancelled"
+        reached()
+
+
+@exists_on_asyncio_only
+async def test_an_error_in_a_group_with_a_cancellation_that_anyio_does_not_know_is_not_lost(reached):
+    """P6; row group of Cancelled + ValueError, the Cancelled a new one: the scope lets the group pass, and it is no interrupt."""
+
+    async def script(actor):
+        try:
+            actor.about_to_wait()
+            await anyio.sleep_forever()
+        except asyncio.CancelledError:
+            pass
+        raise BaseExceptionGroup("both", [asyncio.CancelledError(), ValueError("while being cancelled")])
+
+    async with stage() as scene:
+        run = await scene.begin(script)
+        receipt = await scene.interrupt()
+        raised = await scene.ended(run, receipt, "failed", error=Exception)
+        group = raised if isinstance(raised, ExceptionGroup) else raised.__cause__
+        assert group.subgroup(ValueError) is not None
         reached()
 
 

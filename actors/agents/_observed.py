@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from actors._message import Msg
+from actors.agents._message import Msg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
-from actors._json import copied
+from actors.agents._json import copied
 
 __all__ = [
     "AudioBlock",

@@ -12,7 +12,7 @@ import attrs
 from actors._logging import get_logger
 
 if TYPE_CHECKING:
-    from actors._message import Msg
+    from actors.agents._message import Msg
 
 DISABLED = "ACTORS_DISABLE_CONSOLE_OUTPUT"
 """The environment variable that switches the console off for all agents that do not say otherwise: ``1``, ``true``,

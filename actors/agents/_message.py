@@ -18,17 +18,17 @@ from uuid import uuid4
 
 import attrs
 
-from actors._blocks import (
+from actors.agents._blocks import (
     BLOCK_TYPES,
     TextBlock,
     checked_block,
 )
-from actors._json import as_json, copied
+from actors.agents._json import as_json, copied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors._blocks import (
+    from actors.agents._blocks import (
         AudioBlock,
         BlockType,
         ContentBlock,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         ToolUseBlock,
         VideoBlock,
     )
-    from actors._json import JSON
+    from actors.agents._json import JSON
 
 Role: TypeAlias = Literal["user", "assistant", "system"]
 _ROLES: tuple[Role, ...] = ("user", "assistant", "system")

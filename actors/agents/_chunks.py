@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
-from actors._message import Msg
+from actors.agents._message import Msg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors._blocks import ContentBlock
+    from actors.agents._blocks import ContentBlock
 
 Chunk: TypeAlias = str | Msg
 """A piece of a reply: the next words, or a message with the next words, blocks of thinking, calls and so on in it."""

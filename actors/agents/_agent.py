@@ -11,23 +11,23 @@ import attrs
 from typing_extensions import override
 
 from actors._actor import Actor
-from actors._agent_ref import AgentRef, Input
-from actors._chunks import Chunk, Increments, joined
-from actors._console import Console, wanted
 from actors._errors import SpawnError, UsageError
-from actors._message import Msg
-from actors._observed import INTERRUPTED, NOTHING_SAID, Observed, messages_in
 from actors._run import Phase
+from actors.agents._agent_ref import AgentRef, Input
+from actors.agents._chunks import Chunk, Increments, joined
+from actors.agents._console import Console, wanted
+from actors.agents._message import Msg
+from actors.agents._observed import INTERRUPTED, NOTHING_SAID, Observed, messages_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from actors._blocks import ContentBlock
     from actors._cell import Cell
     from actors._context import ActorContext
     from actors._interruption import Interruption
-    from actors._json import JSON
     from actors._run import Status
+    from actors.agents._blocks import ContentBlock
+    from actors.agents._json import JSON
 
 
 # Any, not Input, for the message: so `async def reply(self, message: Msg)` is a proper override. Refs are typed with

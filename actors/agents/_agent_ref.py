@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TypeAlias
 
-from actors._chunks import Chunk
-from actors._message import Msg
 from actors._note import Note
-from actors._observed import messages_in
 from actors._ref import ActorRef
 from actors._sending import send, takes_mail
 from actors._thread_check import check_thread
+from actors.agents._chunks import Chunk
+from actors.agents._message import Msg
+from actors.agents._observed import messages_in
 
 Input: TypeAlias = Msg | list[Msg] | None
 """What an agent is asked or told, and what it observes: a message, several, or nothing new."""
