@@ -7,6 +7,7 @@ stops, is remembered and raised afterwards.
 
 from __future__ import annotations
 
+import math
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,6 +44,49 @@ async def commit(cell: Cell, function: Callable[..., Awaitable[T]], args: tuple[
     return value
 
 
+class Commits:
+    """The commits of one system that are under way.
+
+    Args:
+        new_waiter: makes waiters for the system's event loop.
+    """
+
+    def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
+        self._new_waiter = new_waiter
+        self._scopes: set[anyio.CancelScope] = set()
+        self._deadline = math.inf
+        self._waiter: Waiter | None = None
+
+    def begin(self) -> anyio.CancelScope:
+        """One begins: its scope."""
+        scope = anyio.CancelScope(shield=True, deadline=self._deadline)
+        self._scopes.add(scope)
+        return scope
+
+    def end(self, scope: anyio.CancelScope) -> None:
+        """One has ended."""
+        self._scopes.discard(scope)
+        if not self._scopes and self._waiter is not None:
+            self._waiter.wake()
+
+    def limit(self, deadline: float) -> None:
+        """None goes on after this time of the event loop's clock. The first limit stays."""
+        self._deadline = min(self._deadline, deadline)
+        for scope in self._scopes:
+            scope.deadline = self._deadline
+
+    async def ended(self) -> None:
+        """Wait until none is under way. A native cancellation of this wait (a second Ctrl-C) cuts them all."""
+        with anyio.CancelScope(shield=True):
+            try:
+                while self._scopes:
+                    self._waiter = self._new_waiter()
+                    await self._waiter
+            except BaseException:
+                self.limit(-math.inf)
+                raise
+
+
 class _Write:
     """One commit under way. It is over when its task has ended, in whatever way."""
 
@@ -50,7 +94,7 @@ class _Write:
         self._cell = cell
         self._function = function
         self._args = args
-        self._scope = anyio.CancelScope(shield=True)
+        self._scope = cell.system.commits.begin()
         self.over = False
         self.value: Any = None
         self.error: BaseException | None = stopped_error(cell)  # unless it gets to its end
@@ -58,7 +102,6 @@ class _Write:
         if cell.commits is None:
             cell.commits = []
         cell.commits.append(self._scope)
-        cell.system.commits.add(self._scope)
         context = copy_context()
         context.run(committing.set, True)  # noqa: FBT003 - ContextVar.set takes no keyword
         cell.system.background.start(self._run, "commit", context=context, after=self._after)
@@ -75,7 +118,6 @@ class _Write:
         self.over = True
         if self._cell.commits is not None:
             self._cell.commits.remove(self._scope)
-        self._cell.system.commits.discard(self._scope)
-        self._cell.system.commit_ended()
+        self._cell.system.commits.end(self._scope)
         if self.waiter is not None:
             self.waiter.wake()

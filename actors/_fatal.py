@@ -1,8 +1,10 @@
-"""Exceptions that must leave the system, whoever raised them."""
+"""Looking into exceptions and groups of them: what must leave the system, what is a cancellation, what is neither."""
 
 from __future__ import annotations
 
 from typing import cast
+
+from anyio import get_cancelled_exc_class
 
 
 def is_fatal(error: object) -> bool:
@@ -16,3 +18,11 @@ def is_fatal(error: object) -> bool:
 def is_group(error: object) -> bool:
     """Whether this is an exception group."""
     return isinstance(error, BaseExceptionGroup)
+
+
+def errors_beside_cancellation(error: BaseException) -> BaseException | None:
+    """What of a group is no cancellation, as a group; None if there is nothing of that kind in it, or it is no group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return group.split(get_cancelled_exc_class())[1]

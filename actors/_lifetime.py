@@ -29,32 +29,29 @@ REPORT_EVERY = 3.0
 @asynccontextmanager
 async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
     """Open the system for the block; see :class:`ActorSystem` for how it ends."""
-    failure: BaseException | None = None
-    ended_by_us = False
+    failure: Exception | None = None
+    cancelled_natively = False
     report = anyio.CancelScope(shield=True)
     try:
         async with anyio.create_task_group() as services:
             system.background = Background(services, system.context)
+            system.background.start(system.watchdog.run, "watchdog", again=True)
             try:
                 async with anyio.create_task_group() as workers:
-                    system.executor.open(workers)
                     Background(workers, system.context).start(system.executor.sentinel.run, "sentinel", again=True)
-                    system.background.start(system.watchdog.run, "watchdog", again=True)
+                    system.executor.open(workers)
                     system.is_open = True
                     try:
                         yield
-                        await _drain(system)
-                        await _stop_all(system)
+                        await _end_in_order(system)
                     except Exception as error:  # noqa: BLE001 - raised below, out of our groups, as it is
                         failure = error
                     finally:
-                        ended_by_us = not workers.cancel_scope.cancel_called
-                        system.is_open = False
-                        system.executor.close()
+                        cancelled_natively = workers.cancel_scope.cancel_called
+                        _close(system)
                         system.background.start(lambda: _report_hanging(system, report), "report")
-                        for cell in system.executor.running():
-                            system.watchdog.watch(cell, GRACE)
                         workers.cancel_scope.cancel()
+                        await system.commits.ended()
             finally:
                 with anyio.CancelScope(shield=True):
                     await _clean_up(system)
@@ -65,7 +62,7 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
         raise _alone(group) from None
     if failure is not None:
         raise failure
-    if not ended_by_us:
+    if cancelled_natively:
         raise ActorStopped(
             f"the tasks of the system {system.name!r} were cancelled natively, one by one, which ends it: cancel the block "
             f"around it instead"
@@ -82,24 +79,29 @@ def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return inner if is_fatal(inner) else group
 
 
-async def _drain(system: ActorSystem) -> None:
-    """Let everything that is queued or running end by itself, for a while."""
+async def _end_in_order(system: ActorSystem) -> None:
+    """Let everything that is queued or running end by itself, for a while; then stop all actors."""
+    system.commits.limit(anyio.current_time() + system.drain_timeout)
     with anyio.move_on_after(system.drain_timeout) as scope:
         await system.executor.quiet()
-    if not scope.cancelled_caught:
-        return
-    for cell in _all(system.roots):
-        logger.info("system.drain_timeout", system=system.name, actor=cell.path, queued=len(cell.queue))
-        if cell.current is not None:
-            interrupt_run(cell.current, reason="the system is closing")
-
-
-async def _stop_all(system: ActorSystem) -> None:
-    """Children before parents, in reverse start order."""
-    while system.roots:
+    if scope.cancelled_caught:
+        for cell in _all(system.roots):
+            logger.info("system.drain_timeout", system=system.name, actor=cell.path, queued=len(cell.queue))
+            if cell.current is not None:
+                interrupt_run(cell.current, reason="the system is closing")
+    while system.roots:  # children before parents, in reverse start order
         cell = next(reversed(system.roots.values()))
         _ending.begin_end(cell, _ending.End.STOP)
         await _ending.join(cell)
+
+
+def _close(system: ActorSystem) -> None:
+    """Nothing new begins; what still runs, after a sudden end, is about to be cut."""
+    system.is_open = False
+    system.executor.close()
+    system.commits.limit(anyio.current_time() + system.drain_timeout)
+    for cell in system.executor.running():
+        system.watchdog.watch(cell, GRACE)
 
 
 async def _clean_up(system: ActorSystem) -> None:
@@ -109,12 +111,10 @@ async def _clean_up(system: ActorSystem) -> None:
             cell.ending = _ending.End.STOP  # it takes no more messages
     try:
         with anyio.move_on_after(system.drain_timeout):
-            await system.commits_ended()
+            await system.commits.ended()
             for cell in list(_all(system.roots)):
                 await _stop_here(cell)
     finally:
-        for scope in tuple(system.commits):
-            scope.cancel()
         for cell in list(_all(system.roots)):
             _ending.die(cell)
     await system.managers.aclose()

@@ -12,7 +12,7 @@ from actors import _ending
 from actors._asking import ask
 from actors._errors import MessageWithdrawn
 from actors._from_thread import from_thread
-from actors._interrupt import GRACE, interrupt_run
+from actors._interrupt import GRACE, asker_gone, interrupt_run
 from actors._interruption import Receipt
 from actors._run import Origin, Run, parent_of_new_run
 from actors._sending import new_run, put_nowait, refuse_mail, send, takes_mail
@@ -158,7 +158,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         try:
             await send(self._cell, run)
         except BaseException:
-            run.settle("stopped", error=MessageWithdrawn("its sender was cancelled", ref=self, run_id=run.known_id))
+            asker_gone(run, parent, "asker_gone")  # nobody will ever hold this run
             raise
         return run
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anyio.lowlevel import current_token
 from typing_extensions import TypeVar
 
+from actors._commit import Commits
 from actors._dead_letters import DeadLetter, DeadLetters
 from actors._errors import ActorStopped, UsageError, WrongThreadError
 from actors._executor import Executor
@@ -19,7 +20,7 @@ from actors._lifetime import lifetime
 from actors._managers import Managers
 from actors._runs import Runs
 from actors._spawn import spawn
-from actors._waiter import Waiter, waiter_factory
+from actors._waiter import waiter_factory
 from actors._watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
     from typing import Self
-
-    import anyio
 
     from actors._background import Background
     from actors._cell import Cell
@@ -79,11 +78,9 @@ class ActorSystem:
         self.runs = Runs()
         self.roots: dict[str, Cell] = {}
         self.name_numbers = itertools.count(1)
-        self.commits: set[anyio.CancelScope] = set()
         self.is_open = False
         self.background: Background
         self._cancellation = cancellation
-        self._commits_waiter: Waiter | None = None
         self._lifetime: AbstractAsyncContextManager[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -94,6 +91,7 @@ class ActorSystem:
         self.new_waiter = waiter_factory()
         self.context: Context = copy_context()
         self.watchdog = Watchdog(self.new_waiter)
+        self.commits = Commits(self.new_waiter)
         self.managers = Managers(self)
         self.executor = Executor(self.context, self.new_waiter)
         self._lifetime = lifetime(self)
@@ -207,14 +205,3 @@ class ActorSystem:
             )
         if threading.get_ident() != self.thread:
             raise WrongThreadError(f"the system {self.name!r} was used from another thread than its event loop's")
-
-    def commit_ended(self) -> None:
-        """One of ``commits`` has ended."""
-        if not self.commits and self._commits_waiter is not None:
-            self._commits_waiter.wake()
-
-    async def commits_ended(self) -> None:
-        """Wait until no commit is under way."""
-        while self.commits:
-            self._commits_waiter = self.new_waiter()
-            await self._commits_waiter

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from actors._drive import Drive
-from actors._fatal import is_fatal, is_group
+from actors._fatal import errors_beside_cancellation, is_fatal, is_group
 from actors._interrupt import GRACE
 from actors._step import Ending
 
@@ -211,7 +211,8 @@ class Worker:
             raise raised
         else:
             self.clean = False
-            self._finish(Ending.STRAY, raised)
+            errors = errors_beside_cancellation(raised)
+            self._finish(Ending.STRAY, raised) if errors is None else self._finish(Ending.RAISED, errors)
 
     def _system_cancelled(self, *, broken: bool) -> bool:
         if broken:

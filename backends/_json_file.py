@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TORN_READS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
-"""Seconds before each new try at a file that somebody is writing in place."""
+TORN_TIME = 0.5
+"""Seconds for which a file that makes no sense is read again: somebody may be writing it in place, again and again."""
+LONGEST_PAUSE = 0.005
 
 
 @attrs.frozen
@@ -61,12 +62,10 @@ class JsonFile:
             missing: what a file that is not there says.
 
         Raises:
-            ManagerError: it cannot be read, or is still damaged after a quarter of a second.
+            ManagerError: it cannot be read, or is still damaged after half a second.
         """
-        problem: ValueError | None = None
-        for pause in (None, *TORN_READS):
-            if pause is not None:
-                time.sleep(pause)
+        deadline, pause = time.monotonic() + TORN_TIME, 0.000_5
+        while True:
             with self.explained("read"):
                 try:
                     content = self.path.read_bytes()
@@ -75,11 +74,13 @@ class JsonFile:
             try:
                 return parse(json.loads(content))
             except ValueError as error:  # also what json and utf-8 raise
-                problem = error
-        raise ManagerError(
-            f"{self.path}: damaged, or being written in place for longer than {sum(TORN_READS):.2f} s ({problem}). "
-            f"It was left as it is: repair it, or remove it to begin with no runs"
-        ) from problem
+                if time.monotonic() > deadline:
+                    raise ManagerError(
+                        f"{self.path}: damaged, or being written in place for longer than {TORN_TIME:g} s ({error}). "
+                        f"It was left as it is: repair it, or remove it to begin with no runs"
+                    ) from error
+            pause = min(pause * 2, LONGEST_PAUSE)
+            time.sleep(pause)
 
     def replace(self, document: object) -> None:
         """Put a document in the place of the old one, in one step. To be called under a lock.

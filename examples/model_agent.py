@@ -33,7 +33,8 @@ class ModelAgent(Agent):
     @override
     async def reply(self, message: Msg | list[Msg] | None) -> AsyncIterator[str]:
         """Answer with what the model says, as it says it."""
-        heard = self.take_observed(message)  # after an interrupt: the old question, what was said of the answer, the new one
+        # Usually the question alone. After an interrupt also the one before it, and how far its answer had got.
+        heard = self.take_observed(message)
         said = ""
         create = self.client.chat.completions.create
         async with await create(model=self.model, messages=as_chat([*self.memory, *heard]), stream=True) as stream:

@@ -1,4 +1,4 @@
-"""A storyteller that can be stopped in the middle of a sentence, and knows it: python examples/quickstart.py"""
+"""A storyteller that can be stopped in the middle of a sentence, and that knows it afterwards."""
 
 from collections.abc import AsyncIterator
 
@@ -28,7 +28,7 @@ async def main() -> None:
         async with teller.stream(Msg("anna", "A story, please", "user")) as run:
             async for word in run:
                 print(word, end="", flush=True)
-                if len(run.partial) == 7:  # in the middle of a sentence
+                if word == "of ":  # in the middle of a sentence
                     receipt = await run.interrupt("I have to go", by="anna")
                     print(f"\n[{receipt.outcome} in {receipt.elapsed * 1000:.1f} ms]")
         cut = await run  # a reply all the same: what had been said, marked as interrupted

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.lowlevel
 import trio
+import trio.abc
 import trio.testing
 
 from actors import Actor
@@ -157,3 +158,34 @@ async def turns(count: int) -> None:
     """Let the event loop turn so many times."""
     for _ in range(count):
         await anyio.lowlevel.checkpoint()
+
+
+class Turns(trio.abc.Instrument):
+    """Counts how often the event loop turns while the block lasts. (uvloop does not tell.)"""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._selector: Any = None
+
+    def __enter__(self) -> Turns:
+        if trio.lowlevel.in_trio_run():
+            trio.lowlevel.add_instrument(self)
+            return self
+        self._selector = asyncio.get_running_loop()._selector
+        select = self._selector.select
+
+        def counted(timeout: float | None = None) -> Any:
+            self.count += 1
+            return select(timeout)
+
+        self._selector.select = counted
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._selector is None:
+            trio.lowlevel.remove_instrument(self)
+        else:
+            del self._selector.select
+
+    def before_io_wait(self, _timeout: float) -> None:
+        self.count += 1

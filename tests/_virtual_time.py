@@ -1,6 +1,7 @@
 """Event loops whose clock jumps as soon as nothing else can happen: tests about seconds take none.
 
-A module of such tests replaces the fixture of tests/conftest.py::
+Each turn of the loop takes a millisecond, so that time also passes for a task that keeps the loop busy. A module of such tests
+replaces the fixture of tests/conftest.py::
 
     from tests._virtual_time import virtual_loops as anyio_backend  # noqa: F401
 
@@ -14,15 +15,21 @@ import selectors
 from typing import Any
 
 import pytest
+import trio.abc
 import trio.testing
+
+TURN = 0.001
 
 
 class _JumpingSelector(selectors.DefaultSelector):
     """Where the loop would wait for its next timer, the time is over at once."""
 
-    now = 0.0
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
+        self.now += TURN
         events = super().select(timeout if timeout is None else 0)
         if not events and timeout is not None:
             self.now += max(timeout, 0)
@@ -40,9 +47,20 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
+class _TurnsTakeTime(trio.abc.Instrument):
+    """The same for trio's clock."""
+
+    def __init__(self, clock: trio.testing.MockClock) -> None:
+        self._clock = clock
+
+    def before_io_wait(self, _timeout: float) -> None:
+        self._clock.jump(TURN)
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def virtual_loops(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """A backend on virtual time. (uvloop has its clock in C.)"""
     if request.param == "asyncio":
         return "asyncio", {"loop_factory": VirtualTimeLoop}
-    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    return "trio", {"clock": clock, "instruments": [_TurnsTakeTime(clock)]}

@@ -13,6 +13,7 @@ import anyio
 import pytest
 import uvloop
 
+from actors import Run
 from tests._leaks import KINDS, Guard
 from tests._virtual_time import VirtualTimeLoop
 
@@ -99,13 +100,15 @@ def nothing_is_left(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def guard(request: pytest.FixtureRequest) -> AsyncIterator[Guard]:
+async def guard(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Guard]:
     guard = Guard()
     guard.begin()
     try:
         yield guard
         if request.node.stash.get(FAILED, True):
             return  # its traceback holds on to all it used
+        for record in caplog.get_records("call"):
+            record.exc_info = None  # its traceback holds on to what failed
         allowed = {mark.args[0] for mark in request.node.iter_markers("may_leave")}
         left = [f"{kind}: {what}" for kind, what in guard.leaks() if kind not in allowed]
         assert not left, "the test left behind\n  " + "\n  ".join(left)
@@ -124,3 +127,18 @@ async def system(new_system: Callable[..., ActorSystem]) -> AsyncIterator[ActorS
     """An open system, closed after the test."""
     async with new_system(drain_timeout=2.0) as system:
         yield system
+
+
+@pytest.fixture
+def settlements(monkeypatch: pytest.MonkeyPatch) -> dict[Run[Any, Any], int]:
+    """How often each run that ended during the test was settled: exactly once (promise 8)."""
+    counts: dict[Run[Any, Any], int] = {}
+    settle = Run.settle
+
+    def counted(run: Run[Any, Any], *arguments: Any, **options: Any) -> bool:
+        settled = settle(run, *arguments, **options)
+        counts[run] = counts.get(run, 0) + settled
+        return settled
+
+    monkeypatch.setattr(Run, "settle", counted)
+    return counts

@@ -15,7 +15,6 @@ from actors.backends import FileCancellationManager
 from tests._support import quiet
 from tests.contracts.remote_like import RemoteManager, Server
 
-
 NATIVE = [  # where tasks can be cancelled natively
     pytest.param(("asyncio", {}), id="asyncio"),
     pytest.param(("asyncio", {"loop_factory": uvloop.new_event_loop}), id="uvloop"),
@@ -24,7 +23,7 @@ NATIVE = [  # where tasks can be cancelled natively
 
 async def until(condition):
     with anyio.fail_after(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
             await anyio.sleep(0.001)
 
 

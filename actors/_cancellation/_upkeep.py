@@ -86,7 +86,13 @@ class Upkeep:
             self._hear(entry.intent)
 
     async def attempt(self, entry: Registration, timeout: float | None = None) -> bool:
-        """Try to make the store as wanted, shielded and bounded. Returns whether the store answered; raises nothing of its."""
+        """Try to make the store as wanted, in a bounded time. Returns whether the store answered; raises nothing of its.
+
+        Args:
+            entry: what to settle.
+            timeout: seconds; None for a run that waits for it: then that is the time for registering, and no cancellation
+                but a native one cuts it short.
+        """
 
         async def contact() -> None:
             with anyio.fail_after(self._register_timeout if timeout is None else timeout):
@@ -94,7 +100,7 @@ class Upkeep:
                 await entry.settle(self._manager, self._owner)
 
         error: BaseException | None = None
-        with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=timeout is None):
             error = await survive(contact)
         name = type(self._manager).__name__
         if error is None:
@@ -114,7 +120,10 @@ class Upkeep:
         entry.intent = entry.intent or intent
         if entry.answered and not entry.told:
             entry.told = True
-            self._deliver(entry.intent)
+            try:
+                self._deliver(entry.intent)
+            except Exception as error:  # one run's failure must not end the upkeep of all others
+                logger.error("cancel_not_delivered", run_id=entry.run_id, exc_info=error)
 
     # ---- the background task --------------------------------------------------------------------------------------------
 
@@ -164,6 +173,9 @@ class Upkeep:
     async def _work_off(self, entry: Registration, backoff: Backoff) -> None:
         del self._backlog[entry.run_id]
         if entry.busy:  # a run that begins or ends is at it, and comes back here if it fails
+            return
+        if entry.settled:  # it ended before it was ever registered
+            self.leave_to_background(entry)
             return
         if await self.attempt(entry, self._manager.timeout):
             backoff.reset()

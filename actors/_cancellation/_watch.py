@@ -6,6 +6,7 @@ without a word. So whoever watches reads the flags again after each (re)connect,
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import anyio
@@ -51,9 +52,10 @@ class Watcher:
     _watched: Callable[[], Collection[str]]
     _cancelled: Callable[[CancelIntent], None]
     _told: dict[str, CancelIntent] = attrs.field(factory=dict[str, "CancelIntent"])
-    _hinted: set[str] = attrs.field(factory=set[str])
+    _hinted: dict[str, None] = attrs.field(factory=dict[str, None])  # as a set, but in order
     _everything: bool = True
     _news: anyio.Event = attrs.field(factory=anyio.Event)
+    _connecting: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -66,10 +68,11 @@ class Watcher:
 
     def _hint(self, run_id: str | None) -> None:
         if run_id is None:
+            self._connecting.deadline = math.inf
             self._everything = True
             self._manager.health_log.subscription_stands()
         elif run_id in self._watched():  # others' runs, and ids that nobody ever had, must not pile up here
-            self._hinted.add(run_id)
+            self._hinted[run_id] = None
         else:
             return
         self._news.set()
@@ -78,7 +81,7 @@ class Watcher:
         backoff = Backoff()
         while True:
             connected = anyio.current_time()
-            error = await survive(lambda: self._manager.listen(self._hint))
+            error = await survive(self._listen)
             if error is None:
                 error = ManagerError(f"{type(self._manager).__name__}: the subscription ended")
             if anyio.current_time() - connected > LONGEST_PAUSE:  # it had worked; this is a new outage
@@ -91,6 +94,14 @@ class Watcher:
             self._everything = True  # whatever was cancelled meanwhile was cancelled unheard
             self._news.set()
             await anyio.sleep(pause)
+
+    async def _listen(self) -> None:
+        # Until the first hint it is only connecting, and a store that hangs must not keep us there for ever.
+        self._connecting = anyio.CancelScope(deadline=anyio.current_time() + self._manager.timeout)
+        with self._connecting:
+            await self._manager.listen(self._hint)
+        if self._connecting.cancelled_caught:
+            raise ManagerError(f"no subscription within {self._manager.timeout:g} s")
 
     async def _keep_reading(self) -> None:
         backoff = Backoff()
@@ -121,7 +132,7 @@ class Watcher:
         """The runs to read now, and from here on a clean slate for hints."""
         self._news = anyio.Event()
         everything, self._everything = self._everything, False
-        hinted, self._hinted = self._hinted, set()
+        hinted, self._hinted = self._hinted, {}
         watched = self._watched()
         for run_id in self._told.keys() - watched:
             del self._told[run_id]

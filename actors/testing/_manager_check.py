@@ -38,7 +38,8 @@ async def check_cancellation_manager(
             matter. Times (``tombstone``, ``intent_ttl``, ``lease``) short enough to wait for, unless there is ``advance``.
         lacks: features that this manager does not have, and whose clauses are left out: ``reasons``, ``early_cancels``,
             ``intents_apart`` (agno's list the cancel of an unknown run among the active ones), ``duplicates``, ``shared``
-            (two managers do not see the same store: then each clause works with one), ``synchronous``. ``tombstones``, ``expiry`` and ``leases`` are seen by the manager's own attributes.
+            (two managers do not see the same store: then each clause works with one), ``synchronous``. Whether it has
+            ``tombstones``, ``expiry`` and ``leases`` is seen by its own attributes.
         advance: makes that many seconds pass for the manager, if its clock can be set. None: they are waited for.
 
     Returns:

@@ -26,7 +26,9 @@ async def an_unknown_run_is_neither_active_nor_cancelled(bench: Bench) -> None:
 async def a_registered_run_is_active_and_not_cancelled(bench: Bench) -> None:
     manager, run = bench.first, bench.run_id()
     same(await manager.enroll(run), None, "enroll() of a run that nobody cancelled")
-    same((await bench.second.aget_active_runs()).get(run), expected=False, what="aget_active_runs() of a registered run")
+    same(
+        (await bench.second.aget_active_runs()).get(run), expected=False, what="aget_active_runs() of a registered run"
+    )
     same(await bench.second.ais_cancelled(run), expected=False, what="ais_cancelled() of a registered run")
 
 
@@ -74,7 +76,11 @@ async def a_cancel_that_comes_before_its_run_is_kept_for_it(bench: Bench) -> Non
     must(intent is not None, "enroll() must return the intent that came first")
     if "reasons" in bench.has and intent is not None:
         same((intent.reason, intent.by), ("early", "who"), "reason and author of an early cancel")
-    same((await bench.first.aget_active_runs()).get(run), expected=True, what="a run that was cancelled early, once it is registered")
+    same(
+        (await bench.first.aget_active_runs()).get(run),
+        expected=True,
+        what="a run that was cancelled early, once it is registered",
+    )
 
 
 async def a_cancel_without_a_run_is_no_run(bench: Bench) -> None:
@@ -90,7 +96,11 @@ async def a_second_registration_is_refused(bench: Bench) -> None:
     for manager in (bench.first, bench.second):
         await refused(manager.aregister_run(run), DuplicateRunError, "registering a registered run")
         await refused(manager.enroll(run, owner="me"), DuplicateRunError, "registering somebody else's run")
-    same((await bench.first.aget_active_runs()).get(run), expected=False, what="a run after somebody else tried to register it")
+    same(
+        (await bench.first.aget_active_runs()).get(run),
+        expected=False,
+        what="a run after somebody else tried to register it",
+    )
 
 
 async def an_owner_may_ask_again_for_an_answer_that_was_lost(bench: Bench) -> None:

@@ -47,7 +47,11 @@ async def the_cancel_of_a_registered_run_does_not_expire(bench: Bench) -> None:
         await bench.advance(min(step, left))
         await manager.renew([run], owner="me")
         left -= step
-    same(await manager.ais_cancelled(run), expected=True, what="ais_cancelled() of a registered run after the time of an intent")
+    same(
+        await manager.ais_cancelled(run),
+        expected=True,
+        what="ais_cancelled() of a registered run after the time of an intent",
+    )
 
 
 async def a_lease_that_nobody_renews_ends_the_registration(bench: Bench) -> None:

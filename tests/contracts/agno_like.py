@@ -52,7 +52,7 @@ class AsyncOnlyManager:
 
 
 class InMemoryRunManager(SyncOnlyManager):
-    """As agno's first one was: registering resets the flag, and the cancel of an unknown run is dropped. Both kinds of methods."""
+    """As agno's first one was: registering resets the flag, the cancel of an unknown run is dropped. Both kinds of methods."""
 
     def register_run(self, run_id):
         self.runs[run_id] = False
@@ -80,7 +80,7 @@ class InMemoryRunManager(SyncOnlyManager):
 
 
 class CookbookFileManager:
-    """After the file manager of agno's cookbook: no lock between processes, writes in place, takes a torn file for an empty one."""
+    """After agno's cookbook: no lock between processes, writes in place, takes a torn file for an empty one."""
 
     def __init__(self, path):
         self.path = Path(path)

@@ -1,6 +1,7 @@
 """A manager as one over a network is written, over a store that can be taken down, hung up and cut off at will."""
 
 import anyio
+import anyio.lowlevel
 
 from actors import InMemoryCancellationManager, ManagerError
 from actors._event_loop import current_event_loop
@@ -48,7 +49,7 @@ class RemoteManager(CancellationManager):
     async def reach(self, name):
         self.lifetime.check()
         self.server.calls.append(name)
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         if self.server.hangs:
             await anyio.sleep_forever()
         if self.server.error is not None:

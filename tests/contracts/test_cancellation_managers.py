@@ -12,8 +12,8 @@ from actors.testing import check_cancellation_manager
 from actors.testing._manager_store import STORE_CLAUSES
 from actors.testing._manager_times import TIME_CLAUSES
 from actors.testing._manager_use import USE_CLAUSES
-from tests.contracts.remote_like import RemoteManager, Server
 from tests.contracts.agno_like import AsyncOnlyManager, CookbookFileManager, InMemoryRunManager, SyncOnlyManager
+from tests.contracts.remote_like import RemoteManager, Server
 
 
 class Clock:
@@ -53,7 +53,9 @@ async def test_the_file_manager_keeps_the_contract(tmp_path):
 async def test_the_file_manager_keeps_the_contract_in_real_time(tmp_path):
     """R22, R30: the same with short times that really pass."""
     times = {"lease": 0.4, "tombstone": 0.3, "intent_ttl": 0.3}
-    await check_cancellation_manager(partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, **times))
+    await check_cancellation_manager(
+        partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, **times)
+    )
 
 
 @pytest.mark.parametrize("kind", [InMemoryRunManager, SyncOnlyManager, AsyncOnlyManager, CookbookFileManager])

@@ -32,6 +32,8 @@ class Scripted(Actor):
 
     def __init__(self):
         self.handled = []
+        self.stops = 0
+        self.run = None
         self.waiting = anyio.Event()
         self.before_answering = anyio.lowlevel.checkpoint  # would raise inside the scope that was cancelled
 
@@ -45,8 +47,12 @@ class Scripted(Actor):
 
     def about_to_wait(self):
         """The next await is the one that the test is about."""
+        self.run = self.context.run
         self.context.emit("half")
         self.waiting.set()
+
+    async def on_stop(self):
+        self.stops += 1
 
 
 async def healthy(actor):
@@ -96,7 +102,7 @@ class Stage:
         """
         if then is not None:
             assert self.ref.interrupt_nowait("stop", by="anna")
-            run = self.ref._cell.current
+            run = self.actor.run
             await turns(10)
             assert run.status == "interrupting"
             assert self.actor.handled == []
