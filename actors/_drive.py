@@ -9,28 +9,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
     from contextvars import Context
+
+    from actors._step import Lever
 
 
 class Drive:
     """Awaits the rest of a coroutine that has taken its first step, and returns what it returns.
 
+    A step that refused to end, and is therefore not told of its cancellation over and over again (``lever.quiet``), hears of
+    it as soon as it moves on by itself; otherwise a task group of its own could take that cancellation for its own and go on.
+
     Args:
+        lever: the hold on the step.
         context: where each step is taken.
         coroutine: the coroutine.
         yielded: what its first step yielded to the event loop.
     """
 
-    __slots__ = ("_context", "_coroutine", "_yielded")
+    __slots__ = ("_context", "_coroutine", "_lever", "_yielded")
 
-    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any], yielded: Any) -> None:
+    def __init__(self, lever: Lever, context: Context, coroutine: Coroutine[Any, Any, Any], yielded: Any) -> None:
+        self._lever = lever
         self._context = context
         self._coroutine = coroutine
         self._yielded = yielded
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        run, send, throw = self._context.run, self._coroutine.send, self._coroutine.throw
+        lever = self._lever
+        run: Callable[..., Any] = self._context.run
+        send: Callable[[Any], Any] = self._coroutine.send
+        throw: Callable[[Any], Any] = self._coroutine.throw
         yielded = self._yielded
         while True:
             try:
@@ -39,12 +49,19 @@ class Drive:
                 run(self._coroutine.close)
                 raise
             except BaseException as error:  # noqa: BLE001 - a cancellation: the coroutine's to see
-                try:
-                    yielded = run(throw, error)
-                except StopIteration as stop:
-                    return stop.value
+                call, argument = throw, error
             else:
-                try:
-                    yielded = run(send, sent)
-                except StopIteration as stop:
-                    return stop.value
+                call, argument = send, sent
+            if lever.quiet and not _cancels(argument):
+                lever.let_hear(hear=True)  # it moves on by itself
+            try:
+                yielded = run(call, argument)
+            except StopIteration as stop:
+                return stop.value
+            if lever.quiet and _cancels(argument):
+                lever.let_hear(hear=False)  # it has heard, and waits on
+
+
+def _cancels(argument: Any) -> bool:
+    """Whether the event loop resumes a coroutine with a cancellation: thrown in on asyncio, sent as an outcome on trio."""
+    return isinstance(argument, BaseException) or isinstance(getattr(argument, "error", None), BaseException)

@@ -35,6 +35,7 @@ class Lever(Protocol):
     """A hold on the step that runs now, which is ``coroutine``."""
 
     coroutine: Coroutine[Any, Any, Any] | None
+    quiet: bool  # it refuses to end, and is left in peace but for a reminder now and then
 
     def cut(self) -> None:
         """Cancel its scope."""
@@ -42,4 +43,8 @@ class Lever(Protocol):
 
     def hush(self, *, quiet: bool) -> None:
         """Stop delivering the cancellation to a step that does not end, or deliver it again."""
+        ...
+
+    def let_hear(self, *, hear: bool) -> None:
+        """For a while let a quiet step hear its cancellation, or not."""
         ...

@@ -52,6 +52,7 @@ class Worker:
         "cell",
         "clean",
         "coroutine",
+        "quiet",
         "thrown",
     )
 
@@ -62,6 +63,7 @@ class Worker:
         self._task: asyncio.Task[Any] | None = None
         self._waiter: Waiter | None = None
         self.awake = False
+        self.quiet = False
         self._was_cut = False  # the step before was cut; handle_interrupt follows
         self.clean = True  # nothing has happened to the task that could reach another step
         self.cell: Cell | None = None  # the cell that it serves now
@@ -74,7 +76,11 @@ class Worker:
         self._outer.cancel()
 
     def hush(self, *, quiet: bool) -> None:
+        self.quiet = quiet
         self._inner.shield = quiet
+
+    def let_hear(self, *, hear: bool) -> None:
+        self._inner.shield = not hear
 
     def wake(self) -> None:
         """There is something in the queue."""
@@ -101,6 +107,7 @@ class Worker:
             with self._outer:
                 while more and self.clean and not self._outer.cancel_called:
                     self._inner = anyio.CancelScope()
+                    self.quiet = False
                     with self._inner:
                         more = await self._serve()
                     if not self._outer.cancel_called:
@@ -152,7 +159,7 @@ class Worker:
                 self.thrown = error
                 raise
             else:
-                await self._await_rest(cell, Drive(context, coroutine, yielded))
+                await self._await_rest(cell, Drive(self, context, coroutine, yielded))
                 return True
             if self._outer.cancel_called or (self._task is not None and self._task.cancelling()):
                 return True
