@@ -74,7 +74,6 @@ class InMemoryCancellationManager(InlineCancellationManager):
             self._runs[run_id] = cancelled
             if owner:
                 self._owners[run_id] = owner
-            self._finished.discard(run_id)
             return self._take_early(run_id) if self._any_early else None
 
     def _take_early(self, run_id: str) -> CancelIntent | None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import anyio
 import attrs
 
 from actors._cancellation._local import InlineCancellationManager
 from actors._cancellation._upkeep import Upkeep
-from actors._errors import DuplicateRunError
+from actors._errors import DuplicateRunError, ManagerError
 from actors._event_loop import current_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors._cancellation._health import ManagerHealth
-    from actors._cancellation._intent import CancelIntent
+    from actors._cancellation._intent import CancelIntent, CancelResult
     from actors._cancellation._manager import CancellationManager
 
 
@@ -126,6 +127,25 @@ class Registrar:
                 await upkeep.attempt(entry)
         finally:
             upkeep.leave_to_background(entry)
+
+    async def request_cancel(self, run_id: str, *, reason: str = "", by: str | None = None) -> CancelResult:
+        """Ask the manager to cancel a run, most likely of another system; connects to the store if nobody has.
+
+        Args:
+            run_id: the run.
+            reason: why, for people.
+            by: who asks.
+
+        Raises:
+            ManagerError: it could not be stored.
+        """
+        manager = self.manager
+        try:
+            with anyio.fail_after(manager.timeout):
+                await manager.lifetime.ensure(manager.connect)
+                return await manager.request_cancel(run_id, reason=reason, by=by)
+        except TimeoutError:
+            raise ManagerError(f"{manager.lifetime.name} did not answer within {manager.timeout:g} s") from None
 
     async def aclose(self) -> None:
         """Release what is left, end the background task, leave the manager. Not cut by a cancellation, and bounded in time."""

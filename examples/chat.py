@@ -21,6 +21,7 @@ from local_model import model_endpoint, model_name
 from model_agent import ModelAgent
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from actors import AgentRef
@@ -33,10 +34,11 @@ def show(text: str, end: str = "\n") -> None:
     print(text, end=end, flush=True)
 
 
-async def interrupt_on_ctrl_c(agent: AgentRef, chat: anyio.CancelScope) -> None:
+async def interrupt_on_ctrl_c(agent: AgentRef, chat: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
     """Turn each Ctrl-C into an interrupt, and a second one within a second into the end of the chat."""
     # With a receiver of its own the signal neither raises KeyboardInterrupt nor, as asyncio has it, cancels the main task.
     with anyio.open_signal_receiver(signal.SIGINT) as presses:
+        task_status.started()
         before = -math.inf
         async for _ in presses:
             now = anyio.current_time()
@@ -83,7 +85,7 @@ async def answer(agent: AgentRef, text: str) -> None:
 async def chat(agent: AgentRef) -> None:
     """Ask what is typed, until the end of the input or a Ctrl-C pressed twice."""
     async with anyio.create_task_group() as group:
-        group.start_soon(interrupt_on_ctrl_c, agent, group.cancel_scope)
+        await group.start(interrupt_on_ctrl_c, agent, group.cancel_scope)
         show("Ctrl-C interrupts a reply, and twice within a second it leaves; so does Ctrl-D.\nyou: ", end="")
         async with typed_lines() as lines:
             async for line in lines:

@@ -9,6 +9,7 @@ of them is not true.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -210,13 +211,13 @@ ACTS = (
 )
 
 
-async def main() -> None:
+async def main(delay: float) -> None:
     """Play all acts."""
     began = time.monotonic()
     stage = Stage(has_server=not os.environ.get("OPENAI_BASE_URL"))
     print("Replies that can be interrupted. All of this happens now, for real; ✓ marks what has been checked.")
     async with (
-        model_endpoint(on_line=stage.hear_server) as (base_url, api_key),
+        model_endpoint(delay=delay, on_line=stage.hear_server) as (base_url, api_key),
         AsyncOpenAI(base_url=base_url, api_key=api_key) as client,
         ActorSystem() as system,
     ):
@@ -231,7 +232,9 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="See replies being interrupted.")
+    parser.add_argument("--delay", type=float, default=0.04, help="seconds before each word of the local model")
     try:
-        anyio.run(main)
+        anyio.run(main, parser.parse_args().delay)
     except NotAsToldError as error:
         sys.exit(f"\nThis did not happen as told: {error}")

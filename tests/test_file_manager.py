@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
@@ -381,26 +382,34 @@ def test_the_files_mode_and_a_link_to_it_survive_replacing(tmp_path):
     assert entries(target) == {"run": False}
 
 
-def test_a_removed_lock_file_does_not_let_two_in(path):
-    """R31: whoever waited for the old one takes the new one."""
-    manager = FileCancellationManager(path, timeout=5)
-    inside, waited = threading.Event(), []
+def test_a_removed_lock_file_does_not_let_two_in(path, monkeypatch):
+    """R31: whoever has waited for the removed one finds that it means nothing any more, and waits for the new one."""
+    lock = sys.modules[_module.locked.__module__]
+    refused, inside, taken = threading.Event(), threading.Event(), lock._taken
 
     def second():
-        inside.wait()
-        with FileCancellationManager(path, timeout=5).batch():
-            waited.append(time.monotonic())
+        with FileCancellationManager(path, timeout=20).batch():
+            inside.set()
 
+    def seen(descriptor):
+        answer = taken(descriptor)
+        if not answer:
+            refused.set()
+        return answer
+
+    monkeypatch.setattr(lock, "_taken", seen)
     thread = threading.Thread(target=second)
-    thread.start()
-    with manager.batch():
-        inside.set()
-        path.with_name("runs.json.lock").unlink()
-        with FileCancellationManager(path).batch():  # a third one makes a new lock file, and has it
-            pass
-        time.sleep(0.02)  # the second may be waiting for the removed file now
-    thread.join(5)
-    assert waited
+    with ExitStack() as third:
+        with FileCancellationManager(path).batch():
+            thread.start()
+            assert refused.wait(10)  # the second waits for the file that is removed now
+            path.with_name("runs.json.lock").unlink()
+            third.enter_context(FileCancellationManager(path).batch())  # makes a new one, and has it
+        refused.clear()
+        assert refused.wait(10)  # the second has got the old one, and waits again
+        assert not inside.is_set()
+    thread.join(10)
+    assert inside.is_set()
 
 
 # ---- the event loop -------------------------------------------------------------------------------------------------

@@ -185,6 +185,27 @@ async def test_a_run_with_the_id_of_one_that_is_still_being_cleaned_up_is_regist
     assert [intent.reason for intent in registrar.told] == ["meant for the new one"]
 
 
+async def test_the_cancel_of_a_run_that_could_not_be_cleaned_up_does_not_reach_the_next_one_with_that_id(bench, server):
+    """R22: what the store still says is about the old run."""
+    registrar = bench(RemoteManager(server))
+    await registrar.enroll("run")
+    server.mute = True
+    server.runs.cancel_run("run", reason="meant for the old one")
+    server.broken.add("cleanup")
+    await registrar.release("run")
+    assert await registrar.enroll("run") is None
+    server.mute = False
+    reads = server.count("intents")
+    server.push("run")
+    await until(lambda: server.count("intents") > reads)
+    await quiet()
+    assert registrar.told == []
+    server.broken.clear()
+    await until(lambda: registrar.health().registered == 1)
+    assert server.runs.get_active_runs() == {"run": False}
+    assert registrar.told == []
+
+
 async def test_an_answer_that_was_lost_on_its_way_is_asked_for_again_and_is_no_duplicate(bench, server):
     """R28: the store has registered the run, the client has not heard."""
     manager = RemoteManager(server)
@@ -345,6 +366,19 @@ async def test_what_was_cancelled_while_the_subscription_was_broken_is_found_whe
     await until(lambda: registrar.told)
 
 
+async def test_what_was_cancelled_is_found_even_while_the_subscription_stays_broken(bench, server):
+    """R26: the flag can be read although nothing can be subscribed to."""
+    registrar = bench(RemoteManager(server))
+    await registrar.enroll("run")
+    await until(lambda: server.listeners and server.count("intents"))
+    server.mute = True
+    server.runs.cancel_run("run")
+    server.broken.add("listen")
+    server.cut_off()
+    await until(lambda: registrar.told)
+    assert "listen does not work" in registrar.health().error or registrar.health().watching is False
+
+
 async def test_what_a_lost_push_was_about_is_found_by_the_safety_poll(bench, server):
     """R26: slow, but nothing is lost."""
     registrar = bench(RemoteManager(server, safety_period=0.02))
@@ -423,6 +457,22 @@ async def test_closing_is_bounded_when_the_store_hangs_and_not_cut_by_a_cancella
             scope.cancel()
             await registrar.aclose()
         server.hangs = False
+
+
+async def test_cancelling_a_run_of_another_system_connects_first_and_raises_what_cannot_be_stored(bench, server):
+    """R28: a system can cancel through a manager that it has not yet used."""
+    registrar = bench(RemoteManager(server, timeout=0.05))
+    server.runs.register_run("theirs")
+    assert await registrar.request_cancel("theirs", reason="why", by="anna")
+    assert server.runs.intents_sync(["theirs"])["theirs"].by == "anna"
+    server.broken.add("cancel")
+    with pytest.raises(ManagerError, match="cancel does not work"):
+        await registrar.request_cancel("another")
+    server.hangs = True
+    with pytest.raises(ManagerError, match=r"RemoteManager did not answer within 0\.05 s"):
+        await registrar.request_cancel("another")
+    server.hangs = False
+    server.broken.clear()
 
 
 async def test_a_manager_that_the_user_has_entered_stays_the_users(bench, server):

@@ -19,7 +19,7 @@ class CancelIntent:
         reason: why, in words for a person; empty if nothing was said.
         by: who asked; None if that was not said.
         requested_at: when the cancel was first asked for, in seconds since the epoch (it crosses processes, so it is no
-            monotonic time).
+            monotonic time); 0 if it came through a store that does not keep it.
     """
 
     run_id: str

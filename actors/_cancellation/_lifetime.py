@@ -77,9 +77,6 @@ class Lifetime:
 
     async def leave(self, disconnect: Callable[[], Awaitable[None]]) -> None:
         """One user less; the last one disconnects. Not cut short by a cancellation, bounded in time; a failure is logged."""
-        if self.users > 1:
-            self.users -= 1
-            return
         assert self._lock is not None, "join() comes first"
         try:
             with anyio.move_on_after(CLOSING_TIME, shield=True):

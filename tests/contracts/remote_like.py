@@ -14,6 +14,7 @@ class Server:
     def __init__(self, **options):
         self.runs = InMemoryCancellationManager(**options)
         self.error = None  # raised by every call while it is set
+        self.broken = set()  # names of calls that fail
         self.hangs = False
         self.mute = False  # pushes get lost
         self.calls = []
@@ -54,6 +55,8 @@ class RemoteManager(CancellationManager):
             await anyio.sleep_forever()
         if self.server.error is not None:
             raise self.server.error
+        if name in self.server.broken:
+            raise ManagerError(f"{name} does not work")
         if not self.lifetime.connected and name not in {"connect", "disconnect"}:
             raise ManagerError("not connected: use it inside `async with`")
 

@@ -31,21 +31,35 @@ class Refusing:
         return self.value
 
 
+@pytest.fixture
+async def messages():
+    """What refuses to end in a test is let go after it, also if the test has failed."""
+    made: list[Refusing] = []
+    yield made
+    for message in made:
+        message.let_go.set()
+
+
 def said(caplog, event):
     return [record.fields for record in caplog.records if getattr(record, "event", None) == event]
 
 
-async def refusing(system, actor=None, **options):
-    ref = await system.spawn(actor or Doer(), **options)
+@pytest.fixture
+async def stubborn(system, messages):
+    """An actor whose reply refuses to end, what it does, and its run."""
+    ref = await system.spawn(Doer())
     message = Refusing()
+    messages.append(message)
     run = await ref.request(message)
     await message.began.wait()
-    return ref, message, run
+    yield ref, message, run
+    message.let_go.set()
+    await ref.stop()
 
 
-async def test_the_receipt_says_stuck_when_the_grace_is_over_and_where_it_hangs(system):
+async def test_the_receipt_says_stuck_when_the_grace_is_over_and_where_it_hangs(system, stubborn):
     """R41, R47."""
-    _, message, run = await refusing(system)
+    _, message, run = stubborn
     began = anyio.current_time()
     receipt = await run.interrupt("enough", grace=3.0)
     assert anyio.current_time() - began == pytest.approx(3.0, abs=0.2)
@@ -57,9 +71,9 @@ async def test_the_receipt_says_stuck_when_the_grace_is_over_and_where_it_hangs(
     assert await run == "at last"
 
 
-async def test_it_is_logged_once_with_where_it_hangs(system, caplog):
+async def test_it_is_logged_once_with_where_it_hangs(system, stubborn, caplog):
     """R43, R47."""
-    ref, message, run = await refusing(system)
+    ref, message, run = stubborn
     await run.interrupt("enough", grace=3.0)
     await anyio.sleep(20)
     (fields,) = said(caplog, "step.stuck")
@@ -69,8 +83,8 @@ async def test_it_is_logged_once_with_where_it_hangs(system, caplog):
     await run
 
 
-async def test_a_reply_that_ends_within_its_grace_is_not_reported(system, caplog):
-    _, message, run = await refusing(system)
+async def test_a_reply_that_ends_within_its_grace_is_not_reported(system, stubborn, caplog):
+    _, message, run = stubborn
     async with anyio.create_task_group() as group:
         call = Call(group, run.interrupt, "enough", grace=3.0)
         await anyio.sleep(2.9)
@@ -80,9 +94,9 @@ async def test_a_reply_that_ends_within_its_grace_is_not_reported(system, caplog
     assert said(caplog, "step.stuck") == []
 
 
-async def test_it_no_longer_burns_the_processor(system):
+async def test_it_no_longer_burns_the_processor(system, stubborn):
     """R47, P7: from some thousand turns of the event loop in a second to a few."""
-    _, message, run = await refusing(system)
+    _, message, run = stubborn
     await run.interrupt("enough", grace=1.0)
     await quiet()
     absorbed = message.absorbed
@@ -121,9 +135,9 @@ async def test_it_hears_of_its_cancellation_again_every_second(system):
     assert len(actor.handled) == 1
 
 
-async def test_its_asker_waits_on(system):
+async def test_its_asker_waits_on(system, stubborn):
     """Promise 11: nobody gets an answer before the reply has ended (P8)."""
-    _, message, run = await refusing(system)
+    _, message, run = stubborn
     await run.interrupt(grace=1.0)
     await anyio.sleep(1000)
     assert not run.settled
@@ -132,9 +146,9 @@ async def test_its_asker_waits_on(system):
     assert await run == "at last"
 
 
-async def test_a_second_interrupt_of_a_stuck_reply_waits_for_its_own_grace(system):
+async def test_a_second_interrupt_of_a_stuck_reply_waits_for_its_own_grace(system, stubborn):
     """R41."""
-    _, message, run = await refusing(system)
+    _, message, run = stubborn
     assert (await run.interrupt(grace=1.0)).outcome == "stuck"
     before = anyio.current_time()
     assert (await run.interrupt(grace=7.0)).outcome == "stuck"
@@ -143,9 +157,9 @@ async def test_a_second_interrupt_of_a_stuck_reply_waits_for_its_own_grace(syste
     await run
 
 
-async def test_other_actors_go_on(system):
+async def test_other_actors_go_on(system, stubborn):
     """R47."""
-    _, message, run = await refusing(system)
+    _, message, run = stubborn
     other = await system.spawn(Doer())
     for _ in range(5):
         assert (await run.interrupt(grace=1.0)).outcome == "stuck"
@@ -179,9 +193,9 @@ async def test_the_reply_of_a_long_finally_is_let_finish(system):
 
 
 @pytest.mark.parametrize("end", ["stop", "drain", "kill"])
-async def test_ending_the_actor_gives_its_asker_an_error_and_leaves_the_reply_to_itself(system, end):
+async def test_ending_the_actor_gives_its_asker_an_error_and_leaves_the_reply_to_itself(system, stubborn, end):
     """Promise 11: `ReplyStuckError`, with where it hangs; the actor ends, and its name is free."""
-    ref, message, run = await refusing(system, Doer())
+    ref, message, run = stubborn
     queued = await ref.request("queued")
     assert (await run.interrupt("enough", grace=1.0)).outcome == "stuck"
     before = anyio.current_time()
@@ -201,9 +215,9 @@ async def test_ending_the_actor_gives_its_asker_an_error_and_leaves_the_reply_to
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-async def test_a_reply_that_refuses_to_end_for_the_end_of_its_actor_is_left_to_itself(system, end):
+async def test_a_reply_that_refuses_to_end_for_the_end_of_its_actor_is_left_to_itself(system, stubborn, end):
     """Promise 11: after the grace, also if nobody had interrupted it before."""
-    ref, message, run = await refusing(system)
+    ref, message, run = stubborn
     before = anyio.current_time()
     await (ref.kill() if end == "kill" else ref.stop(drain=False))
     assert anyio.current_time() - before == pytest.approx(5.0, abs=0.2)
@@ -266,13 +280,12 @@ async def test_a_system_with_a_stuck_reply_is_not_left_and_says_so(new_system, c
 
         group.start_soon(use)
         await anyio.sleep(60)
-        assert left == []
-        reports = said(caplog, "system.waiting")
-        assert 10 <= len(reports) <= 20
-        assert {report["actor"] for report in reports} == {"system/stubborn"}
-        assert all("Refusing.__call__" in report["where"] for report in reports)
+        early, reports = list(left), said(caplog, "system.waiting")
         message.let_go.set()
-    assert len(left) == 1
+    assert (len(early), len(left)) == (0, 1)
+    assert 10 <= len(reports) <= 20
+    assert {report["actor"] for report in reports} == {"system/stubborn"}
+    assert all("Refusing.__call__" in report["where"] for report in reports)
 
 
 async def test_a_cancelled_system_with_a_stuck_reply_does_not_burn_the_processor(new_system, caplog):
@@ -292,11 +305,10 @@ async def test_a_cancelled_system_with_a_stuck_reply_does_not_burn_the_processor
         await message.began.wait()
         scope.cancel()
         await anyio.sleep(60)
-        assert left == []
+        early, reports = list(left), said(caplog, "system.waiting")
         with Turns() as turns:
             await anyio.sleep(100)
-        reports = said(caplog, "system.waiting")
         message.let_go.set()
-    assert left == [True]
+    assert (early, left) == ([], [True])
     assert turns.count < 2000
     assert {report["actor"] for report in reports} == {"system/stubborn"}

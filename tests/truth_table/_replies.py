@@ -15,9 +15,6 @@ import pytest
 from actors import Actor, ActorSystem
 from tests.conftest import LOOPS
 
-LIMIT = 20.0
-"""Seconds after which a test that hangs fails by itself, so that the others can go on."""
-
 TURNS = 20
 """Turns of the event loop within which "at once" is; the way there and back takes about five."""
 
@@ -34,6 +31,7 @@ class Scripted(Actor):
         self.handled = []
         self.stops = 0
         self.run = None
+        self.task = None
         self.waiting = anyio.Event()
         self.before_answering = anyio.lowlevel.checkpoint  # would raise inside the scope that was cancelled
 
@@ -48,6 +46,7 @@ class Scripted(Actor):
     def about_to_wait(self):
         """The next await is the one that the test is about."""
         self.run = self.context.run
+        self.task = asyncio.current_task() if on_asyncio() else None
         self.context.emit("half")
         self.waiting.set()
 
@@ -168,7 +167,7 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(**options):
+async def set_the_stage(new_system, **options):
     """An actor to interrupt; and a neighbour in the middle of a reply, to which nothing of all that must happen (P2)."""
     curtain = anyio.Event()
 
@@ -176,14 +175,13 @@ async def stage(**options):
         await curtain.wait()
         return "untouched"
 
-    with anyio.fail_after(LIMIT):
-        async with ActorSystem() as system:
-            actor = Scripted()
-            ref = await system.spawn(actor, **options)
-            neighbour = await (await system.spawn(Scripted())).request(untouched)
-            yield Stage(system, actor, ref)
-            curtain.set()
-            assert await neighbour == "untouched"
+    async with new_system() as system:
+        actor = Scripted()
+        ref = await system.spawn(actor, **options)
+        neighbour = await (await system.spawn(Scripted())).request(untouched)
+        yield Stage(system, actor, ref)
+        curtain.set()
+        assert await neighbour == "untouched"
 
 
 async def turns(count):

@@ -4,7 +4,11 @@ On asyncio a stray CancelledError may end a task group, and the assertions in it
 ``reached()`` after its last assertion, and one that comes back without having called it has failed.
 """
 
+from functools import partial
+
 import pytest
+
+from tests.truth_table._replies import set_the_stage
 
 REACHED = pytest.StashKey[bool]()
 
@@ -26,3 +30,9 @@ def pytest_runtest_call(item):
     if not item.stash.get(REACHED, False):
         pytest.fail("the test came back without having called reached(): was it cancelled half way?")
     return outcome
+
+
+@pytest.fixture
+def stage(new_system):
+    """``async with stage() as scene:`` an actor to interrupt; see tests/truth_table/_replies.py."""
+    return partial(set_the_stage, new_system)

@@ -8,11 +8,11 @@ import anyio.lowlevel
 import pytest
 
 from actors import InMemoryCancellationManager
-from tests.truth_table._replies import exists_on_asyncio_only, healthy, stage, turns
+from tests.truth_table._replies import exists_on_asyncio_only, healthy, turns
 
 
 @pytest.mark.parametrize(("first", "outcome"), [("end", "completed"), ("interrupt", "interrupted")])
-async def test_what_comes_first_in_the_tick_in_which_a_reply_finishes_counts(first, outcome, reached):
+async def test_what_comes_first_in_the_tick_in_which_a_reply_finishes_counts(first, outcome, stage, reached):
     """R3; row finishing in the tick of the interrupt: event set first: completed, and no value is lost; interrupt first:
     caught."""
     finish = anyio.Event()
@@ -35,7 +35,7 @@ async def test_what_comes_first_in_the_tick_in_which_a_reply_finishes_counts(fir
 
 @exists_on_asyncio_only
 @pytest.mark.parametrize(("first", "outcome"), [("end", "completed"), ("interrupt", "interrupted")])
-async def test_the_same_for_a_native_future(first, outcome, reached):
+async def test_the_same_for_a_native_future(first, outcome, stage, reached):
     """R3; row finishing in the tick of the interrupt, for a future that a client library resolves."""
     future = asyncio.get_running_loop().create_future()
 
@@ -55,7 +55,7 @@ async def test_the_same_for_a_native_future(first, outcome, reached):
         reached()
 
 
-async def test_an_interrupt_before_the_first_step_never_lets_the_reply_take_it(reached):
+async def test_an_interrupt_before_the_first_step_never_lets_the_reply_take_it(stage, reached):
     """P4; row interrupt before first step: it never starts; tried at each turn of the event loop from the request on."""
     async with stage() as scene:
         started_at_interrupt = []
@@ -82,7 +82,7 @@ async def test_an_interrupt_before_the_first_step_never_lets_the_reply_take_it(r
         reached()
 
 
-async def test_a_reply_without_awaits_completes_or_never_starts(reached):
+async def test_a_reply_without_awaits_completes_or_never_starts(stage, reached):
     """R3, P4; row interrupt before first step, for a reply that never suspends: there is nothing in between."""
     async with stage() as scene:
         outcomes = []
@@ -113,7 +113,7 @@ async def never(actor):
     raise AssertionError("a run that was interrupted before it began has begun")
 
 
-async def test_a_queued_run_that_is_interrupted_is_answered_before_other_messages_and_never_starts(reached):
+async def test_a_queued_run_that_is_interrupted_is_answered_before_other_messages_and_never_starts(stage, reached):
     """R40, P4, P2: the same one turn earlier; the run before it and the one behind it are left alone."""
     finish = anyio.Event()
 
@@ -151,7 +151,7 @@ async def test_a_queued_run_that_is_interrupted_is_answered_before_other_message
         reached()
 
 
-async def test_a_run_id_that_is_cancelled_before_its_run_exists_never_starts(reached):
+async def test_a_run_id_that_is_cancelled_before_its_run_exists_never_starts(stage, reached):
     """P4, R22: the same through a cancellation manager: `handle_interrupt` answers, with `started=False`."""
 
     manager = InMemoryCancellationManager()
@@ -168,7 +168,7 @@ async def test_a_run_id_that_is_cancelled_before_its_run_exists_never_starts(rea
         reached()
 
 
-async def test_an_interrupt_that_comes_too_late_is_not_stored(reached):
+async def test_an_interrupt_that_comes_too_late_is_not_stored(stage, reached):
     """R2, P2; row scope.cancel() after exit: no-op, nothing pending for the next reply."""
 
     async def script(actor):
@@ -186,7 +186,7 @@ async def test_an_interrupt_that_comes_too_late_is_not_stored(reached):
         reached()
 
 
-async def test_an_interrupt_of_a_run_that_is_over_does_not_reach_the_one_that_runs_now(reached):
+async def test_an_interrupt_of_a_run_that_is_over_does_not_reach_the_one_that_runs_now(stage, reached):
     """R2; row scope.cancel() after exit, with the next reply already under way."""
     finish = anyio.Event()
 
@@ -229,7 +229,7 @@ WAYS = [interrupt_it, interrupt_it_through_its_run, interrupt_it_without_waiting
 @pytest.mark.parametrize("suspend_before", [False, True])
 @pytest.mark.parametrize("outcome", ["interrupted", "completed"])
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_reply_that_interrupts_itself_goes_on_to_its_next_await(way, outcome, suspend_before, reached):
+async def test_a_reply_that_interrupts_itself_goes_on_to_its_next_await(way, outcome, suspend_before, stage, reached):
     """R3, P12; row self-interrupt, then await / return: caught / completed. Awaiting one's own interrupt returns at once."""
 
     async def script(actor):
@@ -249,7 +249,7 @@ async def test_a_reply_that_interrupts_itself_goes_on_to_its_next_await(way, out
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_child_task_of_a_reply_can_interrupt_it(way, reached):
+async def test_a_child_task_of_a_reply_can_interrupt_it(way, stage, reached):
     """R1, P12; row interrupt from a child task of the reply: caught."""
 
     async def script(actor):

@@ -5,12 +5,13 @@ nothing but a cancellation is an interrupt.
 """
 
 import asyncio
+import contextlib
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from tests.truth_table._replies import exists_on_asyncio_only, stage
+from tests.truth_table._replies import exists_on_asyncio_only
 
 
 async def swallow_and_return(actor):
@@ -26,7 +27,7 @@ async def return_in_finally(actor):
         actor.about_to_wait()
         await anyio.sleep_forever()
     finally:
-        return "a reply all the same"  # noqa: B012, SIM107 - the row is about just that
+        return "a reply all the same"  # noqa: B012 - the row is about just that
 
 
 async def swallow_and_finish_behind_a_shield(actor):
@@ -40,8 +41,7 @@ async def swallow_and_finish_behind_a_shield(actor):
 
 
 @pytest.mark.parametrize("script", [swallow_and_return, return_in_finally, swallow_and_finish_behind_a_shield])
-@pytest.mark.filterwarnings("ignore:'return' in a 'finally' block:SyntaxWarning")
-async def test_a_reply_that_swallows_its_cancellation_and_returns_has_replied(script, reached):
+async def test_a_reply_that_swallows_its_cancellation_and_returns_has_replied(script, stage, reached):
     """R3; row swallows and returns / returns in `finally` / shielded then returns: completed, the value is delivered."""
     async with stage() as scene:
         run = await scene.begin(script)
@@ -50,7 +50,7 @@ async def test_a_reply_that_swallows_its_cancellation_and_returns_has_replied(sc
         reached()
 
 
-async def test_a_reply_that_swallows_its_cancellation_hears_it_again_at_each_await_that_suspends(reached):
+async def test_a_reply_that_swallows_its_cancellation_hears_it_again_at_each_await_that_suspends(stage, reached):
     """R1; row swallows the cancel, awaits again: raised again at the next await that really suspends (4 of 4 times)."""
     heard = 0
 
@@ -73,7 +73,7 @@ async def test_a_reply_that_swallows_its_cancellation_hears_it_again_at_each_awa
 
 
 @exists_on_asyncio_only
-async def test_an_await_that_does_not_suspend_passes_in_spite_of_the_interrupt(reached):
+async def test_an_await_that_does_not_suspend_passes_in_spite_of_the_interrupt(stage, reached):
     """R1; row swallows the cancel, awaits again: a ready `asyncio.Queue.get()` does not suspend and passes."""
     queue = asyncio.Queue()
     queue.put_nowait("item")
@@ -121,7 +121,7 @@ async def a_group_of_both(actor):
     ("script", "error"),
     [(an_error_in_finally, ValueError), (an_error_of_a_child, ExceptionGroup), (a_group_of_both, ExceptionGroup)],
 )
-async def test_a_reply_that_raises_something_else_while_being_interrupted_has_failed(script, error, reached):
+async def test_a_reply_that_raises_something_else_while_being_interrupted_has_failed(script, error, stage, reached):
     """P6; rows ValueError in `finally`, and group of Cancelled + ValueError: the error goes to the asker, whatever the scope
     caught."""
     async with stage() as scene:
@@ -135,7 +135,7 @@ async def test_a_reply_that_raises_something_else_while_being_interrupted_has_fa
 
 
 @exists_on_asyncio_only
-async def test_an_error_in_a_group_with_a_cancellation_that_anyio_does_not_know_is_not_lost(reached):
+async def test_an_error_in_a_group_with_a_cancellation_that_anyio_does_not_know_is_not_lost(stage, reached):
     """P6; row group of Cancelled + ValueError, the Cancelled a new one: the scope lets the group pass, and it is no interrupt."""
 
     async def script(actor):
@@ -163,7 +163,7 @@ async def a_group_of_cancellations_only(actor):
         raise BaseExceptionGroup("only", [cancelled]) from None
 
 
-async def test_a_reply_that_raises_a_group_of_nothing_but_cancellations_is_interrupted(reached):
+async def test_a_reply_that_raises_a_group_of_nothing_but_cancellations_is_interrupted(stage, reached):
     """R1; row group of Cancelled only: caught."""
     async with stage() as scene:
         run = await scene.begin(a_group_of_cancellations_only)
@@ -217,10 +217,8 @@ async def a_count_that_a_third_party_took_back(actor):
 
 async def a_native_cancellation_that_was_swallowed_earlier(actor):
     asyncio.current_task().cancel()
-    try:
+    with contextlib.suppress(asyncio.CancelledError):  # and no uncancel()
         await anyio.sleep_forever()
-    except asyncio.CancelledError:
-        pass  # and no uncancel()
     actor.about_to_wait()
     await anyio.sleep_forever()
 
@@ -237,7 +235,7 @@ async def a_native_cancellation_that_was_swallowed_earlier(actor):
         a_native_cancellation_that_was_swallowed_earlier,
     ],
 )
-async def test_a_cancellation_that_anyio_may_not_know_again_is_the_interrupt_all_the_same(script, reached):
+async def test_a_cancellation_that_anyio_may_not_know_again_is_the_interrupt_all_the_same(script, stage, reached):
     """P2; rows new CancelledError inside the `except` (asyncpg) / after the `except`, third party calls `uncancel()`, native
     cancel swallowed earlier without `uncancel()`: by our scope's count some escape it, and are interrupted (decision 1)."""
     async with stage() as scene:

@@ -6,12 +6,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from tests.truth_table._replies import stage
-
 trace = ContextVar("trace", default="none")
 
 
-async def test_the_askers_context_variables_reach_the_reply_and_its_handler_and_what_these_set_reaches_nobody(reached):
+async def test_the_askers_context_variables_reach_the_reply_and_its_handler_and_what_these_set_reaches_nobody(
+    stage, reached
+):
     """P13; row contextvars: isolated, the asker's visible; `handle_interrupt` runs in the context of its reply."""
     seen = []
 
@@ -32,7 +32,7 @@ async def test_the_askers_context_variables_reach_the_reply_and_its_handler_and_
     async with stage() as scene:
         scene.actor.before_answering = answering
         trace.set("the asker's")
-        run = await scene.begin(script)
+        await scene.begin(script)
         trace.set("the interrupter's")
         receipt = await scene.interrupt()
         assert seen == [("reply", "the asker's"), ("handler", "set by the reply")]
@@ -45,7 +45,7 @@ async def test_the_askers_context_variables_reach_the_reply_and_its_handler_and_
 
 
 @pytest.mark.parametrize("suspends", [False, True])
-async def test_what_a_reply_sets_does_not_leak_into_the_next_one(suspends, reached):
+async def test_what_a_reply_sets_does_not_leak_into_the_next_one(suspends, stage, reached):
     """P13; row contextvars, inline: would leak to the next reply; also for a reply that does not suspend."""
 
     async def setting(actor):
@@ -66,7 +66,9 @@ async def test_what_a_reply_sets_does_not_leak_into_the_next_one(suspends, reach
         reached()
 
 
-async def test_the_reason_of_an_interrupt_reaches_who_should_know_it_and_is_not_in_the_cancelled_exception(reached):
+async def test_the_reason_of_an_interrupt_reaches_who_should_know_it_and_is_not_in_the_cancelled_exception(
+    stage, reached
+):
     """R43; row `CancelScope.cancel(reason=)`: not readable back from the scope, and its text ends up in logs. So the reason has a
     field of its own."""
     texts = []

@@ -13,12 +13,17 @@ import anyio.lowlevel
 import pytest
 
 from actors import ActorStopped, ActorSystem
+from tests.conftest import LOOPS
 from tests.truth_table._layers import CUT_EARLIER, CUT_FIRST, INTERRUPT_FIRST, WHILE_HANDLING
-from tests.truth_table._replies import LIMIT, Scripted, exists_on_asyncio_only, turns
+from tests.truth_table._replies import Scripted, turns
+
+# Not the fixture `anyio_backend`: with it an event loop would be running already.
+every_loop = pytest.mark.parametrize("loop", LOOPS)
+every_loop_of_asyncio = pytest.mark.parametrize("loop", [loop for loop in LOOPS if loop.id != "trio"])
 
 
-def run_loop(anyio_backend, main):
-    backend, options = anyio_backend
+def run_on(loop, main):
+    backend, options = loop
     return anyio.run(main, backend=backend, backend_options=options)
 
 
@@ -53,7 +58,7 @@ class Program:
     async def main(self):
         self.actor, self.handling = Scripted(), anyio.Event()
         self.actor.before_answering = self._hold
-        with anyio.fail_after(LIMIT):
+        with anyio.fail_after(10):
             async with ActorSystem() as system:
                 self.ref = await system.spawn(self.actor)
                 await self.ref.request(script)
@@ -77,12 +82,13 @@ async def ctrl_c(order, program):
             program.interrupt()
 
 
+@every_loop
 @pytest.mark.parametrize("order", [None, CUT_EARLIER, CUT_FIRST, INTERRUPT_FIRST, WHILE_HANDLING])
-def test_a_sigint_ends_the_system_and_the_program_and_the_interrupt_is_not_handled(anyio_backend, order, reached):
+def test_a_sigint_ends_the_system_and_the_program_and_the_interrupt_is_not_handled(loop, order, reached):
     """R1, P5; row KeyboardInterrupt: SIGINT: looks like an outer scope's cancel to replies; `run()` raises KeyboardInterrupt."""
     program = Program(partial(ctrl_c, order))
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - looked at below
-        run_loop(anyio_backend, program.main)
+        run_on(loop, program.main)
     assert type(alone(caught.value)) is KeyboardInterrupt
     assert len(program.actor.handled) == (order == WHILE_HANDLING)
     run = program.actor.run
@@ -114,7 +120,7 @@ class Fatal:
 
     async def main(self):
         self.actor = Scripted()
-        with anyio.fail_after(LIMIT):
+        with anyio.fail_after(10):
             async with ActorSystem() as system:
                 ref = await system.spawn(self.actor)
                 await ref.request(self)
@@ -125,24 +131,25 @@ class Fatal:
                 await anyio.sleep_forever()
 
 
+@every_loop
 @pytest.mark.parametrize("when", ["at once", "later", "while being interrupted"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt("mine"), SystemExit(3)], ids=["KeyboardInterrupt", "SystemExit"])
-def test_what_means_the_end_of_the_program_leaves_it_as_it_is_when_a_reply_raises_it(anyio_backend, error, when, reached):
+def test_what_means_the_end_of_the_program_leaves_it_as_it_is_when_a_reply_raises_it(loop, error, when, reached):
     """P5; row KeyboardInterrupt/SystemExit raised by the reply: out of the loop on asyncio, through task groups on uvloop and
     trio; never converted."""
     program = Fatal(error, when=when)
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - looked at below
-        run_loop(anyio_backend, program.main)
+        run_on(loop, program.main)
     assert alone(caught.value) is error
     assert program.actor.handled == []
     assert program.actor.run.status == "stopped"
     reached()
 
 
-@exists_on_asyncio_only
+@every_loop_of_asyncio
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_the_end_of_the_program_ends_a_system_that_is_hosted_by_a_task_of_its_own(anyio_backend, interrupted, reached):
-    """P9: when the main function returns, asyncio cancels all tasks natively: host, workers and all. They end, and do not loop."""
+def test_the_end_of_the_program_ends_a_system_that_is_hosted_by_a_task_of_its_own(loop, interrupted, reached):
+    """P9: when the main function returns, asyncio cancels all tasks natively: host, workers and all. They end."""
 
     async def set_up(program):
         ready.set()
@@ -157,7 +164,7 @@ def test_the_end_of_the_program_ends_a_system_that_is_hosted_by_a_task_of_its_ow
 
     program = Program(set_up)
     ready = hosted = None
-    run_loop(anyio_backend, main)
+    run_on(loop, main)
     assert hosted.cancelled()
     # By what name the run has ended depends on which of all these tasks is cut first: the host, or its worker alone.
     assert program.actor.run.status in {"stopped", "interrupted" if interrupted else "failed"}

@@ -6,10 +6,9 @@ third part.)
 """
 
 import anyio
-import pytest
 
 from tests.truth_table._layers import CUT_EARLIER, Cut, every_layer, every_order, in_order
-from tests.truth_table._replies import stage, turns
+from tests.truth_table._replies import turns
 
 
 async def script(actor):
@@ -19,7 +18,7 @@ async def script(actor):
 
 @every_layer
 @every_order
-async def test_the_asker_unwinds_at_once_and_the_run_is_interrupted_once(layer, order, reached):
+async def test_the_asker_unwinds_at_once_and_the_run_is_interrupted_once(layer, order, stage, reached):
     """R1, P5, P7; rows outer cancel / native `task.cancel()` of the asker / `asyncio.timeout` around `ask`, before, in the same
     tick as, and after the interrupt: the asker gets its own cancellation, `cancelling()` as its layer wants it."""
     handling, may_answer, answers = anyio.Event(), anyio.Event(), []
@@ -65,7 +64,7 @@ async def test_the_asker_unwinds_at_once_and_the_run_is_interrupted_once(layer, 
 
 
 @every_layer
-async def test_without_any_interrupt_the_run_is_interrupted_because_its_asker_is_gone(layer, reached):
+async def test_without_any_interrupt_the_run_is_interrupted_because_its_asker_is_gone(layer, stage, reached):
     """P5, P7: the same rows without an interrupt by anybody."""
     answers = []
     async with stage() as scene:
@@ -91,7 +90,7 @@ async def test_without_any_interrupt_the_run_is_interrupted_because_its_asker_is
 
 
 @every_layer
-async def test_a_reply_that_comes_in_the_tick_of_the_cut_is_dropped_or_delivered_but_not_both(layer, reached):
+async def test_a_reply_that_comes_in_the_tick_of_the_cut_is_dropped_or_delivered_but_not_both(layer, stage, reached):
     """P5, P8: a reply that finishes in the tick in which its asker is cut: the run has completed all the same."""
     finish = anyio.Event()
     answers = []

@@ -11,7 +11,7 @@ import httpx
 import httpx2
 import pytest
 
-from tests.truth_table._replies import healthy, stage, turns
+from tests.truth_table._replies import healthy, turns
 
 pytestmark = pytest.mark.parametrize("http", [httpx, httpx2], ids=["httpx", "httpx2"])  # openai 3 stands on httpx2
 
@@ -31,7 +31,7 @@ class Server:
 
     async def serve(self, *, task_status):
         async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-            port = listener.extra(anyio.abc.SocketAttribute.local_port)
+            port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - no SQL anywhere near
             self.url = f"http://127.0.0.1:{port}"
             task_status.started()
             await listener.serve(self._answer)
@@ -52,21 +52,22 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def served(http):
+async def served(http, stage):
     """The stage, with a server and a client that has a single connection."""
     server = Server()
     async with anyio.create_task_group() as group:
         await group.start(server.serve)
-        async with http.AsyncClient(
-            base_url=server.url, limits=http.Limits(max_connections=1), trust_env=False
-        ) as client, stage() as scene:
+        async with (
+            http.AsyncClient(base_url=server.url, limits=http.Limits(max_connections=1), trust_env=False) as client,
+            stage() as scene,
+        ):
             yield scene, server, client
         group.cancel_scope.cancel()
 
 
-async def test_a_response_that_is_being_read_is_closed_and_its_connection_given_back(http, reached):
+async def test_a_response_that_is_being_read_is_closed_and_its_connection_given_back(http, stage, reached):
     """R1; row httpx `client.stream`: caught; connection closed, pool reusable."""
-    async with served(http) as (scene, server, client):
+    async with served(http, stage) as (scene, server, client):
 
         async def script(actor):
             async with client.stream("GET", "/slow") as response:
@@ -85,10 +86,10 @@ async def test_a_response_that_is_being_read_is_closed_and_its_connection_given_
         reached()
 
 
-async def test_a_request_that_is_interrupted_at_any_moment_leaks_no_connection(http, reached):
+async def test_a_request_that_is_interrupted_at_any_moment_leaks_no_connection(http, stage, reached):
     """R1; row httpx, also after 20 cancels during connect: here one at each turn of the event loop, from the very first one."""
     outcomes = []
-    async with served(http) as (scene, server, client):
+    async with served(http, stage) as (scene, server, client):
 
         async def script(actor):
             return (await client.get("/once")).text

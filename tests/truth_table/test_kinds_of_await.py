@@ -3,8 +3,6 @@
 import anyio
 import pytest
 
-from tests.truth_table._replies import stage
-
 
 async def sleep(actor):
     actor.about_to_wait()
@@ -91,7 +89,7 @@ async def nested_scope_that_was_cancelled(actor):
         nested_scope_that_was_cancelled,
     ],
 )
-async def test_a_reply_that_awaits_something_of_anyios_is_interrupted_at_once(kind, reached):
+async def test_a_reply_that_awaits_something_of_anyios_is_interrupted_at_once(kind, stage, reached):
     """R1; row `anyio.sleep`, Event, stream, Lock, nested move_on_after / fail_after: caught, and no TimeoutError."""
     async with stage() as scene:
         run = await scene.begin(kind)
@@ -100,7 +98,7 @@ async def test_a_reply_that_awaits_something_of_anyios_is_interrupted_at_once(ki
         reached()
 
 
-async def test_the_children_of_a_nested_task_group_end_before_the_interrupt_is_handled(reached):
+async def test_the_children_of_a_nested_task_group_end_before_the_interrupt_is_handled(stage, reached):
     """R1, R10; row nested TaskGroup: caught, children cancelled first."""
     order = []
 
@@ -134,7 +132,7 @@ async def test_the_children_of_a_nested_task_group_end_before_the_interrupt_is_h
         reached()
 
 
-async def test_an_item_handed_over_in_the_tick_of_the_interrupt_is_not_lost(reached):
+async def test_an_item_handed_over_in_the_tick_of_the_interrupt_is_not_lost(stage, reached):
     """P3; row memory stream item handed over, here with our scope's cancellation: it is kept, the reply gets it."""
     sending, receiving = anyio.create_memory_object_stream(1)
 
@@ -150,7 +148,7 @@ async def test_an_item_handed_over_in_the_tick_of_the_interrupt_is_not_lost(reac
         reached()
 
 
-async def test_an_item_sent_after_the_interrupt_in_the_same_tick_waits_for_the_next_reply(reached):
+async def test_an_item_sent_after_the_interrupt_in_the_same_tick_waits_for_the_next_reply(stage, reached):
     """R2; row memory stream item handed over, the other order: a receiver that is being cancelled gets nothing."""
     sending, receiving = anyio.create_memory_object_stream(1)
 

@@ -1,7 +1,7 @@
 """`Task.cancel()` of the task in which a reply happens to run, by whoever got hold of it.
 
-It never leaves that task: with our interrupt pending the run is interrupted, otherwise its asker gets `ReplyCancelled`, and no other
-actor notices (P5). (R4, R5, P18; truth table, third part; of asyncio only.)
+It never leaves that task: with our interrupt pending the run is interrupted, otherwise its asker gets `ReplyCancelled`, and no
+other actor notices (P5). (R4, R5, P18; truth table, third part; of asyncio only.)
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from actors import Interrupted, ReplyCancelled
-from tests.truth_table._replies import Scripted, exists_on_asyncio_only, healthy, stage, turns
+from tests.truth_table._replies import Scripted, exists_on_asyncio_only, healthy, turns
 
 pytestmark = exists_on_asyncio_only
 
@@ -60,7 +60,7 @@ every_sleeper = pytest.mark.parametrize(
 
 
 @every_sleeper
-async def test_without_an_interrupt_the_asker_gets_reply_cancelled(sleeper, reached):
+async def test_without_an_interrupt_the_asker_gets_reply_cancelled(sleeper, stage, reached):
     """R4, P5; row native `task.cancel()` only, of the worker."""
     script = sleeper()
     async with stage() as scene:
@@ -72,7 +72,7 @@ async def test_without_an_interrupt_the_asker_gets_reply_cancelled(sleeper, reac
 
 @every_sleeper
 @pytest.mark.parametrize("first", ["native", "interrupt"])
-async def test_in_the_tick_of_an_interrupt_the_run_is_interrupted(first, sleeper, reached):
+async def test_in_the_tick_of_an_interrupt_the_run_is_interrupted(first, sleeper, stage, reached):
     """P5; row native `task.cancel()` in the same tick as the interrupt, either order."""
     script = sleeper()
     async with stage() as scene:
@@ -88,7 +88,7 @@ async def test_in_the_tick_of_an_interrupt_the_run_is_interrupted(first, sleeper
 
 
 @pytest.mark.parametrize("earlier", [1, 2, 3, 4])
-async def test_some_turns_before_an_interrupt_it_is_either_but_settled_once(earlier, reached):
+async def test_some_turns_before_an_interrupt_it_is_either_but_settled_once(earlier, stage, reached):
     """P5, P8; row native `task.cancel()` 1 tick before: the reply has ended by then, and the interrupt finds nothing."""
     script = Sleeper()
     async with stage() as scene:
@@ -102,7 +102,7 @@ async def test_some_turns_before_an_interrupt_it_is_either_but_settled_once(earl
         reached()
 
 
-async def test_of_the_handler_gives_the_asker_interrupted_with_the_partial_reply(reached):
+async def test_of_the_handler_gives_the_asker_interrupted_with_the_partial_reply(stage, reached):
     """P3, P5; row interrupt, then native cancel later: the interrupt is caught, the native one raises at the next await, which
     is one of the handler's."""
     tasks = []
@@ -127,7 +127,7 @@ async def test_of_the_handler_gives_the_asker_interrupted_with_the_partial_reply
 
 
 @pytest.mark.parametrize("later", [0, 1, 2, 3])
-async def test_of_a_task_whose_reply_is_over_reaches_no_reply_that_is_asked_for_in_the_same_tick(later, reached):
+async def test_of_a_task_whose_reply_is_over_reaches_no_reply_that_is_asked_for_in_the_same_tick(later, stage, reached):
     """P8, P18: an idle worker is cancelled before or after somebody has woken it: every message is answered all the same."""
     script = Sleeper()
     async with stage() as scene:
@@ -144,7 +144,7 @@ async def test_of_a_task_whose_reply_is_over_reaches_no_reply_that_is_asked_for_
         reached()
 
 
-async def test_of_all_workers_at_once_fails_each_reply_that_runs_and_nothing_that_waits(reached):
+async def test_of_all_workers_at_once_fails_each_reply_that_runs_and_nothing_that_waits(stage, reached):
     """R4, P5, P8: the same for many actors in one tick; each has another message in its mailbox."""
     async with stage() as scene:
         scripts = [Sleeper() for _ in range(20)]
@@ -163,7 +163,7 @@ async def test_of_all_workers_at_once_fails_each_reply_that_runs_and_nothing_tha
         reached()
 
 
-async def test_of_a_worker_whose_reply_asks_another_actor_interrupts_that_one(reached):
+async def test_of_a_worker_whose_reply_asks_another_actor_interrupts_that_one(stage, reached):
     """P5, P7; row native `task.cancel()` of the asker, when the asker is a reply: below, the source is `asker_gone`."""
     script = Sleeper()
     task = None

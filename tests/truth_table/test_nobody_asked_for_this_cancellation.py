@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from actors import ReplyCancelled
-from tests.truth_table._replies import exists_on_asyncio_only, stage, turns
+from tests.truth_table._replies import exists_on_asyncio_only, turns
 
 pytestmark = exists_on_asyncio_only
 
@@ -64,7 +64,7 @@ STRAY = [
 
 
 @pytest.mark.parametrize("script", STRAY)
-async def test_it_is_an_error_of_the_reply_and_reaches_nobody_but_the_asker(script, reached):
+async def test_it_is_an_error_of_the_reply_and_reaches_nobody_but_the_asker(script, stage, reached):
     """R4, P1; row awaits a cancelled future (nobody cancelled us): a bare CancelledError escapes, ReplyCancelled to the asker."""
     async with stage() as scene:
         run = await scene.begin(script)
@@ -75,7 +75,9 @@ async def test_it_is_an_error_of_the_reply_and_reaches_nobody_but_the_asker(scri
 
 
 @pytest.mark.parametrize("script", STRAY)
-async def test_it_does_not_reach_an_actor_whose_message_waits_in_the_same_mailbox_or_the_same_tick(script, reached):
+async def test_it_does_not_reach_an_actor_whose_message_waits_in_the_same_mailbox_or_the_same_tick(
+    script, stage, reached
+):
     """R4, P8, P18; the same rows: each of many requests settles once, as it should."""
     async with stage() as scene:
         others = [await scene.system.spawn(type(scene.actor)()) for _ in range(3)]
@@ -94,7 +96,7 @@ async def three_turns(actor):
 
 
 @pytest.mark.parametrize("first", ["interrupt", "future"])
-async def test_together_with_the_interrupt_it_is_the_interrupt(first, reached):
+async def test_together_with_the_interrupt_it_is_the_interrupt(first, stage, reached):
     """P3; row awaits a cancelled future, in the tick of the interrupt, either order: a cancelled exception came out and our
     scope was cancelled: interrupted (decision 1)."""
     future = asyncio.get_running_loop().create_future()
@@ -148,7 +150,7 @@ async def leave_a_scope_open(actor):
         leave_a_scope_open,
     ],
 )
-async def test_what_a_reply_leaves_in_its_task_reaches_no_other_reply(script, reached):
+async def test_what_a_reply_leaves_in_its_task_reaches_no_other_reply(script, stage, reached):
     """R5, P18; row reply leaves `current_task().cancel()` pending and returns: it has replied, and the next ones run as ever."""
     async with stage() as scene:
         assert await scene.ref.ask(script) == "replied"

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from tests.truth_table._replies import LIMIT, exists_on_asyncio_only, on_asyncio, stage, turns
+from tests.truth_table._replies import exists_on_asyncio_only, on_asyncio, turns
 
 
 class Thread:
@@ -24,17 +24,17 @@ class Thread:
     def work(self, actor):
         # A thread that is cancelled before it has really begun never does, so it says itself when it has.
         anyio.from_thread.run_sync(actor.about_to_wait, token=self.token)
-        assert self.may_end.wait(LIMIT)
+        assert self.may_end.wait(10)
         self.has_ended.set()
         return "from the thread"
 
     async def joined(self):
         """Let it end, and wait for that."""
         self.may_end.set()
-        assert await anyio.to_thread.run_sync(self.has_ended.wait, LIMIT)
+        assert await anyio.to_thread.run_sync(self.has_ended.wait, 10)
 
 
-async def test_a_thread_that_cannot_be_abandoned_runs_to_its_end_and_its_value_is_the_reply(reached):
+async def test_a_thread_that_cannot_be_abandoned_runs_to_its_end_and_its_value_is_the_reply(stage, reached):
     """R3; row `to_thread.run_sync` (default): runs to its end, then its value is returned: completed."""
     thread = Thread()
 
@@ -48,7 +48,7 @@ async def test_a_thread_that_cannot_be_abandoned_runs_to_its_end_and_its_value_i
         reached()
 
 
-async def test_an_abandoned_thread_goes_on_and_on_trio_keeps_its_place_in_the_limiter_until_it_ends(reached):
+async def test_an_abandoned_thread_goes_on_and_on_trio_keeps_its_place_in_the_limiter_until_it_ends(stage, reached):
     """R12; row `to_thread.run_sync(abandon_on_cancel=True)`: caught at once; the limiter's token is freed at once on asyncio."""
     thread = Thread()
     limiter = anyio.CapacityLimiter(1)
@@ -68,7 +68,7 @@ async def test_an_abandoned_thread_goes_on_and_on_trio_keeps_its_place_in_the_li
 
 
 @exists_on_asyncio_only
-async def test_a_thread_of_asyncios_goes_on_without_the_reply(reached):
+async def test_a_thread_of_asyncios_goes_on_without_the_reply(stage, reached):
     """R12; row `asyncio.to_thread`: caught at once, the thread goes on."""
     thread = Thread()
 
@@ -84,7 +84,7 @@ async def test_a_thread_of_asyncios_goes_on_without_the_reply(reached):
         reached()
 
 
-async def test_a_thread_that_asks_whether_it_is_cancelled_ends_with_the_reply(reached):
+async def test_a_thread_that_asks_whether_it_is_cancelled_ends_with_the_reply(stage, reached):
     """R1, R12; row thread polling `from_thread.check_cancelled()`: caught."""
     ended = threading.Event()
 
@@ -109,7 +109,7 @@ async def test_a_thread_that_asks_whether_it_is_cancelled_ends_with_the_reply(re
 
 
 @pytest.mark.parametrize("outcome", ["interrupted", "completed"])
-async def test_a_shield_holds_the_interrupt_back_until_the_next_await_behind_it(outcome, reached):
+async def test_a_shield_holds_the_interrupt_back_until_the_next_await_behind_it(outcome, stage, reached):
     """R1, R3; row `CancelScope(shield=True)` then another await / then return: caught / completed."""
     finish = anyio.Event()
 
@@ -130,7 +130,7 @@ async def test_a_shield_holds_the_interrupt_back_until_the_next_await_behind_it(
 
 
 @pytest.mark.parametrize("outcome", ["interrupted", "completed"])
-async def test_a_protected_section_does_the_same_but_an_interrupt_takes_effect_at_its_very_end(outcome, reached):
+async def test_a_protected_section_does_the_same_but_an_interrupt_takes_effect_at_its_very_end(outcome, stage, reached):
     """R45, P10: beside the row on shields, what the framework has for it. The receipt says `deferred` at once, then joins."""
     finish = anyio.Event()
 

@@ -1,0 +1,425 @@
+"""The mutants: small faults, each of which breaks a promise, and the tests of which one must notice it."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Edit:
+    """One change of one file: ``before`` stands there once."""
+
+    file: str
+    before: str
+    after: str
+
+
+@attrs.frozen
+class Mutant:
+    """A fault.
+
+    Attributes:
+        name: what is wrong, as a sentence.
+        edits: how the fault is made.
+        tests: what pytest is given; one test of these must fail.
+    """
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+def mutant(name: str, file: str, before: str, after: str, *tests: str) -> Mutant:
+    return Mutant(name, (Edit(f"actors/{file}", before, after),), tuple(f"tests/{test}" for test in tests))
+
+
+MUTANTS = (
+    # -- whose cancellation is it?
+    mutant(
+        "a cancellation of the whole system is taken for one of the reply's own",
+        "_worker.py",
+        "elif is_fatal(raised) or self._system_cancelled(broken=broken):",
+        "elif is_fatal(raised):",
+        "truth_table/test_cut_around_the_system.py",
+        "truth_table/test_shutdown_and_interrupt.py",
+    ),
+    mutant(
+        "an exception that means the end of the program is taken for an error of the reply",
+        "_fatal.py",
+        "return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))",
+        "return isinstance(error, GeneratorExit)",
+        "truth_table/test_ctrl_c.py",
+    ),
+    mutant(
+        "a cancellation of the asker is swallowed by the ask",
+        "_asking.py",
+        '        asker_gone(run, asker, "asker_gone")\n        raise',
+        '        asker_gone(run, asker, "asker_gone")\n        return None',
+        "truth_table/test_cut_around_the_asker.py",
+        "core/test_asker_gone.py",
+    ),
+    mutant(
+        "a stray cancellation is taken for an interrupt",
+        "_outcomes.py",
+        "    elif ending is Ending.STRAY and run.request is None:\n"
+        '        conclude(cell, run, "failed", error=_cancelled_error(cell, run, value))',
+        "    elif ending is Ending.STRAY and run.request is None:\n"
+        '        conclude(cell, run, "interrupted", error=_cancelled_error(cell, run, value))\n'
+        "        run.request = Interruption(run_id=run.id)",
+        "truth_table/test_nobody_asked_for_this_cancellation.py",
+        "truth_table/test_native_cancel_of_a_worker.py",
+    ),
+    mutant(
+        "a native cancellation of a worker takes the system down",
+        "_executor.py",
+        "if is_fatal(error) or anyio.current_effective_deadline() == -math.inf:",
+        "if True:",
+        "truth_table/test_native_cancel_of_a_worker.py",
+        "truth_table/test_generators.py",
+    ),
+    mutant(
+        "handle_interrupt does not let a cancellation of the host go first",
+        "_worker.py",
+        "await executor.sentinel.let_host_unwind()",
+        "pass",
+        "truth_table/test_cut_around_the_system.py",
+        "truth_table/test_ctrl_c.py",
+    ),
+    mutant(
+        "replies begin while the system is being cancelled",
+        "_sentinel.py",
+        "return self._wait.cut()",
+        "return False",
+        "truth_table/test_at_the_edges_of_a_run.py",
+        "truth_table/test_shutdown_and_interrupt.py",
+        "truth_table/test_cut_around_the_system.py",
+    ),
+    # -- one scope for one reply
+    mutant(
+        "a cancelled scope is shared with the next reply",
+        "_worker.py",
+        "while more and self.clean and not self._outer.cancel_called:",
+        "while more and self.clean:",
+        "truth_table/test_awkward_endings.py",
+        "truth_table/test_kinds_of_await.py",
+    ),
+    Mutant(
+        "handle_interrupt runs inside the cancelled scope",
+        (
+            Edit(
+                "actors/_worker.py",
+                "while more and self.clean and not self._outer.cancel_called:",
+                "while more and self.clean:",
+            ),
+            Edit(
+                "actors/_worker.py",
+                "            self._executor.awoken(self)\n            self.thrown = error\n            raise",
+                "            self._executor.awoken(self)\n            self._finish(Ending.CUT)",
+            ),
+        ),
+        ("tests/truth_table/test_kinds_of_await.py", "tests/core/test_interrupt_running.py"),
+    ),
+    mutant(
+        "a worker whose task is not clean goes on",
+        "_worker.py",
+        "        if self._task is not None and self._task.cancelling():\n            self.clean = False",
+        "        if self._task is not None and self._task.cancelling():\n            self.clean = True",
+        "truth_table/test_native_cancel_of_a_worker.py",
+        "truth_table/test_awkward_endings.py",
+    ),
+    mutant(
+        "an interrupt reaches handle_interrupt itself",
+        "_interrupt.py",
+        '    if phase is Phase.HANDLING:\n        return "handling"',
+        '    if phase is Phase.HANDLING:\n        cut(run, grace)\n        return "handling"',
+        "core/test_interrupt_running.py",
+    ),
+    mutant(
+        "handle_interrupt has no time limit",
+        "_cell.py",
+        "return None if self.step is Step.REPLY or self.step is Step.START else self.interrupt_timeout",
+        "return None",
+        "core/test_interrupt_running.py",
+    ),
+    # -- the right run, once
+    mutant(
+        "an actor between two runs still has the old one",
+        "_outcomes.py",
+        "    cell.current = None\n",
+        "",
+        "core/test_interrupt_idle.py",
+    ),
+    mutant(
+        "a second interrupt replaces the first",
+        "_interrupt.py",
+        "    if run.request is not None:\n        return",
+        "    if run.request is not None and phase is not Phase.REPLYING:\n        return",
+        "core/test_interrupt_running.py",
+    ),
+    mutant(
+        "an interrupted reply that has returned is interrupted all the same",
+        "_outcomes.py",
+        "    if ending is Ending.RETURNED:\n        conclude(cell, run, \"completed\", value)",
+        "    if ending is Ending.RETURNED and run.request is None:\n        conclude(cell, run, \"completed\", value)",
+        "core/test_in_spite_of_an_interrupt.py",
+        "truth_table/test_awkward_endings.py",
+    ),
+    mutant(
+        "a request is settled by the last one who tries",
+        "_run.py",
+        "        if self.phase is Phase.SETTLED:\n            return False\n",
+        "",
+        "truth_table/test_stuck_replies_afterwards.py",
+        "core/test_stuck.py",
+        "core/test_asker_gone.py",
+        "core/test_mailbox.py",
+    ),
+    mutant(
+        "a run id of another run counts as this one's",
+        "_outcomes.py",
+        "if not isinstance(error, RunCancelledError) or error.run_id != run.known_id:",
+        "if not isinstance(error, RunCancelledError):",
+        "core/test_in_spite_of_an_interrupt.py",
+    ),
+    # -- what is told
+    mutant(
+        "handle_interrupt is not given the partial reply",
+        "_cell.py",
+        "attrs.evolve(run.request, partial=run.partial, started=run.started)",
+        "attrs.evolve(run.request, started=run.started)",
+        "core/test_interrupt_running.py",
+        "truth_table/test_kinds_of_await.py",
+    ),
+    mutant(
+        "a run that never began is told as one that did",
+        "_cell.py",
+        "attrs.evolve(run.request, partial=run.partial, started=run.started)",
+        "attrs.evolve(run.request, partial=run.partial)",
+        "core/test_interrupt_queued.py",
+    ),
+    mutant(
+        "chunks are delivered after the end of their reply",
+        "_run.py",
+        "        if self.phase is not Phase.REPLYING:\n            return\n",
+        "",
+        "truth_table/test_stuck_replies_afterwards.py",
+        "core/test_stuck.py",
+    ),
+    mutant(
+        "the reason of an interrupt is lost on the way down",
+        "_interrupt.py",
+        'interrupt_run(child, reason=request.reason, by=request.by, source="ancestor")',
+        'interrupt_run(child, source="ancestor")',
+        "core/test_tree.py",
+    ),
+    mutant(
+        "a receipt does not wait for what is below",
+        "_interrupt.py",
+        "    for child in run.cut_children or ():\n        await _ended(child)\n",
+        "",
+        "core/test_tree.py",
+    ),
+    mutant(
+        "an interrupt is counted as a failure",
+        "_outcomes.py",
+        "        cell.interrupted += 1",
+        "        cell.failed += 1",
+        "core",
+    ),
+    # -- trees and askers
+    mutant(
+        "the loss of the asker is forgotten",
+        "_interrupt.py",
+        "    else:\n        interrupt_run(run, source=source)",
+        "    else:\n        pass",
+        "core/test_asker_gone.py",
+    ),
+    mutant(
+        "a queued message whose asker is gone is answered all the same",
+        "_interrupt.py",
+        "        run.cell.queue.withdraw(run)\n        run.settle(",
+        "        run.settle(",
+        "core/test_asker_gone.py",
+    ),
+    mutant(
+        "what was requested in a run survives its interrupt",
+        "_interrupt.py",
+        "    for child in tuple(run.children or ()):\n        interrupt_below(run, child)\n",
+        "",
+        "core/test_tree.py",
+    ),
+    mutant(
+        "detached work is interrupted with its asker",
+        "_interrupt.py",
+        "    if run.detached:\n        return\n",
+        "",
+        "core/test_asker_gone.py",
+        "core/test_tree.py",
+    ),
+    mutant(
+        "an ask's own timeout is told as the loss of the asker",
+        "_asking.py",
+        'asker_gone(run, asker, "deadline")',
+        'asker_gone(run, asker, "asker_gone")',
+        "core/test_asker_gone.py",
+    ),
+    mutant(
+        "waiting in a circle hangs",
+        "_waiting.py",
+        "    if circle is not None:",
+        "    if circle is not None and len(circle) > 99:",
+        "core/test_cycles.py",
+    ),
+    # -- the mailbox
+    mutant(
+        "a queued run that is interrupted waits behind the others",
+        "_cell.py",
+        "            if self.urgent:",
+        "            if self.urgent and not len(self.queue):",
+        "core/test_interrupt_queued.py",
+    ),
+    mutant(
+        "a waiting sender is overtaken",
+        "_mailbox.py",
+        "(bool(self._blocked) or self._live >= self._capacity)",
+        "(self._live >= self._capacity)",
+        "core/test_mailbox.py",
+    ),
+    mutant(
+        "taking a message wakes no waiting sender",
+        "_mailbox.py",
+        "                self._live -= 1\n                if self._blocked:\n                    self._admit()\n                return mail",
+        "                self._live -= 1\n                return mail",
+        "core/test_mailbox.py",
+    ),
+    mutant(
+        "a cancelled sender leaves its message behind",
+        "_sending.py",
+        "    except BaseException:\n        cell.queue.withdraw(mail)\n        raise",
+        "    except BaseException:\n        raise",
+        "core/test_mailbox.py",
+    ),
+    mutant(
+        "a backlog is taken from its end",
+        "_mailbox.py",
+        "self._first = rest.popleft()",
+        "self._first = rest.pop()",
+        "core/test_order.py",
+        "core/test_mailbox.py",
+    ),
+    mutant(
+        "a reply that suspends takes the others' wake-up with it",
+        "_executor.py",
+        "        self._awake -= 1\n        if self.ready and not self._awake:\n            self._wake_one()\n\n    def awoken",
+        "        self._awake -= 1\n\n    def awoken",
+        "core/test_order.py",
+        "core/test_tree.py",
+        "core/test_interrupt_running.py",
+    ),
+    # -- protection
+    mutant(
+        "protect() protects nothing",
+        "_interrupt.py",
+        "if phase is Phase.REGISTERING or run.protected:",
+        "if phase is Phase.REGISTERING:",
+        "core/test_protect.py",
+    ),
+    mutant(
+        "a deferred interrupt is forgotten at the end of the section",
+        "_protect.py",
+        "            cut(run)\n",
+        "",
+        "core/test_protect.py",
+    ),
+    mutant(
+        "a commit runs in the task that is cancelled",
+        "_commit.py",
+        "    write = _Write(cell, function, args)\n",
+        "    with anyio.CancelScope(shield=True):\n        return await function(*args)\n    write = _Write(cell, function, args)\n",
+        "core/test_commit.py",
+    ),
+    mutant(
+        "a commit swallows the cancellation that came meanwhile",
+        "_commit.py",
+        "    if native is not None:\n        raise native\n",
+        "",
+        "core/test_commit.py",
+    ),
+    # -- stuck replies
+    mutant(
+        "a reply that refuses to end burns the processor",
+        "_worker.py",
+        "        self.quiet = quiet\n        self._inner.shield = quiet",
+        "        self.quiet = quiet",
+        "truth_table/test_stuck_replies.py",
+    ),
+    mutant(
+        "the asker of a stuck reply hears nothing when the actor is stopped",
+        "_ending.py",
+        "    if cell.current is not None and cell.current.stuck:\n        cut_off(cell)\n",
+        "",
+        "truth_table/test_stuck_replies.py",
+        "truth_table/test_stuck_replies_afterwards.py",
+    ),
+    # -- contexts
+    mutant(
+        "a reply does not see its asker's context variables",
+        "_sending.py",
+        "copy_context()",
+        "cell.system.context.copy()",
+        "core/test_context_variables.py",
+    ),
+    # -- ending
+    mutant(
+        "what is queued is forgotten when its actor is stopped",
+        "_ending.py",
+        "    if end is not End.DRAIN:\n        _refuse_all(cell)\n",
+        "",
+        "core",
+    ),
+    mutant(
+        "children end in the order in which they were started",
+        "_ending.py",
+        "begin_end(next(reversed(cell.children.values())), cell.ending)",
+        "begin_end(next(iter(cell.children.values())), cell.ending)",
+        "core",
+    ),
+    # -- managers
+    mutant(
+        "a run stays registered after its end",
+        "_outcomes.py",
+        "        cell.registrar.release_nowait(run.id)\n",
+        "",
+        "test_manager_injection.py",
+    ),
+    mutant(
+        "a cancel that came before the registration is forgotten",
+        "_outcomes.py",
+        "    if intent is not None:\n        interrupt_run(",
+        "    if intent is not None and intent.reason == 'never':\n        interrupt_run(",
+        "test_manager_injection.py",
+    ),
+    mutant(
+        "a cancel through one manager reaches the runs of another",
+        "_managers.py",
+        "if run is not None and run.cell.registrar is registrar:",
+        "if run is not None:",
+        "test_manager_injection.py",
+    ),
+    # -- agents
+    mutant(
+        "an interrupted agent does not remember what it had said",
+        "agents/_agent.py",
+        "        await self.observe(reply)\n",
+        "",
+        "test_agent_interrupts.py",
+    ),
+    mutant(
+        "an interrupted reply has used up what it had heard",
+        "agents/_agent.py",
+        '        if status == "completed":\n            self._observed.drop_taken()',
+        '        if status != "failed":\n            self._observed.drop_taken()',
+        "test_agent_history.py",
+        "test_agent_interrupts.py",
+    ),
+)
