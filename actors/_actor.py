@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Generic
 
-from typing_extensions import TypeVar
-
+from actors._compat import TypeVar
 from actors._errors import SpawnError, UsageError
 from actors._ref import ActorRef
 

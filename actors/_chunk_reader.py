@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from typing_extensions import TypeVar
-
+from actors._compat import TypeVar
 from actors._current import running
 from actors._errors import Interrupted
 from actors._thread_check import check_thread

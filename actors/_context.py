@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from typing_extensions import TypeVar
-
 from actors._commit import commit
+from actors._compat import TypeVar
 from actors._current import running
 from actors._errors import UsageError
 from actors._outcomes import interrupted_error

@@ -8,11 +8,11 @@ from anyio import get_cancelled_exc_class
 
 
 def is_fatal(error: object) -> bool:
-    """Whether this is Ctrl-C, an exit, or a generator being closed; also inside groups."""
+    """Whether this must leave the system: Ctrl-C, an exit, anything but an `Exception` or a cancellation; also in groups."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return any(is_fatal(inner) for inner in group.exceptions)
-    return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
+    return isinstance(error, BaseException) and not isinstance(error, (Exception, get_cancelled_exc_class()))
 
 
 def is_group(error: object) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Generic, Literal, TypeAlias
 
 import attrs
-from typing_extensions import TypeVar
+
+from actors._compat import TypeVar
 
 C_co = TypeVar("C_co", covariant=True, default=Any)
 

@@ -81,8 +81,8 @@ class MailQueue(Generic[MailT]):
 
     @property
     def full(self) -> bool:
-        """Whether a message put now would overtake a waiting sender or exceed the capacity."""
-        return self._capacity is not None and (bool(self._blocked) or self._live >= self._capacity)
+        """Whether there is no room. While senders wait there is none: room goes to the first of them at once."""
+        return self._capacity is not None and self._live >= self._capacity
 
     def put(self, mail: MailT) -> None:
         """Append, whether or not there is room: ask ``full`` before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -49,13 +49,14 @@ class Managers:
         self._registrars[id(manager)] = (manager, registrar)  # the manager is kept, so its id stays its own
         return registrar
 
-    async def request_cancel(self, manager: Any, run_id: str, reason: str, by: str | None) -> Outcome:
+    async def request_cancel(self, manager: object, run_id: str, reason: str, by: str | None) -> Outcome:
         """Ask a manager to cancel a run that is not of this system.
 
         Raises:
             ManagerError: the intent could not be stored.
         """
-        result = await adapt(manager).request_cancel(run_id, reason=reason, by=by)
+        registrar = await self.registrar(manager)
+        result = await registrar.request_cancel(run_id, reason=reason, by=by)
         return "stored" if result.outcome == "registered" else result.outcome
 
     async def aclose(self) -> None:

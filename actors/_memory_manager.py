@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 import anyio
-from typing_extensions import override
 
 from actors._cancellation._fading import Fading
 from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult
 from actors._cancellation._local import InlineCancellationManager
+from actors._compat import override
 from actors._errors import DuplicateRunError
 from actors._event_loop import current_event_loop
 

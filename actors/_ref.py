@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 import anyio.lowlevel
-from typing_extensions import TypeVar
 
 from actors import _ending
 from actors._asking import ask
+from actors._compat import TypeVar
 from actors._errors import MessageWithdrawn
 from actors._from_thread import from_thread
 from actors._interrupt import GRACE, asker_gone, interrupt_run

@@ -6,10 +6,9 @@ import enum
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
-from typing_extensions import TypeVar
-
 from actors._alarm import Alarm
 from actors._chunk_reader import Chunks
+from actors._compat import TypeVar
 from actors._current import committing, running
 from actors._thread_check import check_thread
 from actors._waiting import begin_wait, end_wait

@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from typing_extensions import TypeVar
-
 from actors import _ending
 from actors._actor import Actor
 from actors._cell import Cell
+from actors._compat import TypeVar
 from actors._context import ActorContext
 from actors._errors import ActorStopped, SpawnError
 from actors._mailbox import Mailbox, MailQueue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic
 
 import anyio
-from typing_extensions import TypeVar
 
+from actors._compat import TypeVar
 from actors._current import running
 from actors._interrupt import GRACE, asker_gone
 from actors._waiting import path_between

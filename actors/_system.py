@@ -8,9 +8,9 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from anyio.lowlevel import current_token
-from typing_extensions import TypeVar
 
 from actors._commit import Commits
+from actors._compat import TypeVar
 from actors._dead_letters import DeadLetter, DeadLetters
 from actors._errors import ActorStopped, UsageError, WrongThreadError
 from actors._executor import Executor

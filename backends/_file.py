@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
-from typing_extensions import override
 
 from actors._cancellation._local import LocalCancellationManager
+from actors._compat import override
 from actors._errors import ManagerError
 from actors._event_loop import current_event_loop
 

@@ -130,7 +130,7 @@ async def system(new_system: Callable[..., ActorSystem]) -> AsyncIterator[ActorS
 
 
 @pytest.fixture
-def settlements(monkeypatch: pytest.MonkeyPatch) -> dict[Run[Any, Any], int]:
+def settlements(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[Run[Any, Any], int]]:
     """How often each run that ended during the test was settled: exactly once (promise 8)."""
     counts: dict[Run[Any, Any], int] = {}
     settle = Run.settle
@@ -141,4 +141,5 @@ def settlements(monkeypatch: pytest.MonkeyPatch) -> dict[Run[Any, Any], int]:
         return settled
 
     monkeypatch.setattr(Run, "settle", counted)
-    return counts
+    yield counts
+    counts.clear()

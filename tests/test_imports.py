@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 # The modules of actors/, from bottom to top: each may import those above it in this list, and none below. A subpackage
 # stands here under its own name, and its modules share its place. A new module goes below the last one it imports.
 LAYERS = """
+    _compat
     _errors
     _interruption
     _fatal

@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-from typing_extensions import override
 
 from actors._cancellation._blocking import refuse_on_event_loop
 from actors._cancellation._intent import CancelIntent, CancelResult
 from actors._cancellation._manager import CancellationManager
 from actors._cancellation._worker_lane import WorkerLane
+from actors._compat import override
 from actors._errors import BlockingCallError, DuplicateRunError, ManagerError
 
 if TYPE_CHECKING:

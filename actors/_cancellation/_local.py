@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from typing_extensions import override
-
 from actors._cancellation._manager import CancellationManager
 from actors._cancellation._worker_lane import WorkerLane
+from actors._compat import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
-from typing_extensions import override
 
 from actors._actor import Actor
+from actors._compat import override
 from actors._errors import SpawnError, UsageError
 from actors._run import Phase
 from actors.agents._agent_ref import AgentRef, Input

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 from anyio import to_thread
-from typing_extensions import override
 
 from actors._cancellation._local import LocalCancellationManager
 from actors._cancellation._manager import CancellationManager
+from actors._compat import override
 from actors._errors import BlockingCallError, RunCancelledError, WrongLoopError
 from actors.testing._bench import must, refused, same, until
 

@@ -23,7 +23,9 @@ sys.path.insert(0, str(ROOT))
 from tests.mutants.catalogue import MUTANTS, Mutant  # noqa: E402 - after the path is right
 
 COPIED = ("actors", "backends", "tests", "examples", "pyproject.toml")
-LIMIT = 180.0  # seconds for the tests of one mutant: a mutant may well hang, and pytest's own limit ends the hanging test
+LIMIT = (
+    60.0  # seconds for the tests of one mutant: a mutant may well hang, and pytest's own limit ends the hanging test
+)
 
 
 def copy_project(folder: Path) -> None:
@@ -36,7 +38,18 @@ def copy_project(folder: Path) -> None:
 
 
 def run_tests(folder: Path, tests: tuple[str, ...]) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=line", "--timeout=10", "-p", "no:cacheprovider", *tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "--tb=line",
+        "--timeout=10",
+        "-p",
+        "no:cacheprovider",
+        *tests,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "ACTORS_MUTANT": "1"}
     try:
         done = subprocess.run(
