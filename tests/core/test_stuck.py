@@ -312,3 +312,31 @@ async def test_a_cancelled_system_with_a_stuck_reply_does_not_burn_the_processor
     assert (early, left) == ([], [True])
     assert turns.count < 2000
     assert {report["actor"] for report in reports} == {"system/stubborn"}
+
+
+async def test_a_protected_section_holds_the_system_up_no_longer_than_it_lasts_and_it_says_so(new_system, caplog):
+    """Promise 19: what keeps the block from being left is in the log, with its place, in whatever phase of leaving."""
+    section, leave = anyio.Event(), anyio.Event()
+
+    async def protected(actor):
+        async with actor.context.protect():
+            section.set()
+            await leave.wait()
+
+    async with anyio.create_task_group() as group:
+
+        async def use():
+            async with new_system(drain_timeout=0.01) as system:
+                await (await system.spawn(Doer(), name="careful")).tell(protected)
+                await section.wait()
+
+        call = Call(group, use)
+        await section.wait()
+        await anyio.sleep(60)
+        early, reports = call.over, said(caplog, "system.waiting")
+        leave.set()
+        await call.ended()
+    assert not early
+    assert 10 <= len(reports) <= 20
+    assert {report["actor"] for report in reports} == {"system/careful"}
+    assert all("protected" in report["where"] for report in reports)
