@@ -18,7 +18,7 @@ from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
 from actors._note import Note
 from actors._outcomes import after_handle, after_register, after_reply, conclude, registered, settle
-from actors._reply import reply_coroutine
+from actors._reply import coroutine_of, reply_coroutine
 from actors._run import Phase, Run, reference
 from actors._step import Ending, Lever, Step
 
@@ -264,9 +264,9 @@ class Cell:
         if step is Step.NOTE:
             assert self.note is not None
             current_run.set(None)
-            note: Coroutine[Any, Any, Any] = getattr(self.actor, self.note.method)(self.note.message)
-            return note
-        return self.actor.on_start() if step is Step.START else self.actor.on_stop()
+            return coroutine_of(getattr(self.actor, self.note.method)(self.note.message), self.actor, self.note.method)
+        hook = self.actor.on_start if step is Step.START else self.actor.on_stop
+        return coroutine_of(hook(), self.actor, step.value)
 
     def _start_of_run(self, step: Step, actor: Actor[Any, Any, Any], run: Run[Any, Any]) -> Coroutine[Any, Any, Any]:
         if step is Step.REPLY:
@@ -278,6 +278,6 @@ class Cell:
             assert run.request is not None
             current_run.set(reference(run))
             interruption: Interruption[Any] = attrs.evolve(run.request, partial=run.partial, started=run.started)
-            return actor.handle_interrupt(run.message, interruption)
+            return coroutine_of(actor.handle_interrupt(run.message, interruption), actor, step.value)
         assert self.registrar is not None
         return self.registrar.enroll(run.id) if step is Step.REGISTER else self.registrar.release(run.id)

@@ -11,8 +11,10 @@ from actors import _ending
 from actors._background import Background
 from actors._errors import ActorStopped
 from actors._fatal import is_fatal
+from actors._hanging import HangingReport
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
+from actors._reply import coroutine_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -22,16 +24,13 @@ if TYPE_CHECKING:
 
 logger = get_logger("actors.system")
 
-REPORT_EVERY = 3.0
-"""Seconds between two log entries about what keeps a system from ending."""
-
 
 @asynccontextmanager
 async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
     """Open the system for the block; see :class:`ActorSystem` for how it ends."""
     failure: Exception | None = None
     cancelled_natively = False
-    report = anyio.CancelScope(shield=True)
+    report = HangingReport(system)
     try:
         async with anyio.create_task_group() as services:
             system.background = Background(services, system.context)
@@ -43,20 +42,21 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
                     system.is_open = True
                     try:
                         yield
+                        report.begin()
                         await _end_in_order(system)
                     except Exception as error:  # noqa: BLE001 - raised below, out of our groups, as it is
                         failure = error
                     finally:
                         cancelled_natively = workers.cancel_scope.cancel_called
                         _close(system)
-                        system.background.start(lambda: _report_hanging(system, report), "report")
+                        report.begin()
                         workers.cancel_scope.cancel()
                         await system.commits.ended()
             finally:
                 with anyio.CancelScope(shield=True):
                     await _clean_up(system)
                 system.watchdog.close()
-                report.cancel()
+                report.end()
                 services.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise _alone(group) from None
@@ -130,7 +130,7 @@ async def _stop_here(cell: Cell) -> None:
     ):
         cell.stop_begun = True
         try:
-            await cell.actor.on_stop()
+            await coroutine_of(cell.actor.on_stop(), cell.actor, "on_stop")
         except Exception as error:
             logger.error("on_stop.failed", actor=cell.path, exc_info=error)
     _ending.die(cell)
@@ -141,11 +141,3 @@ def _all(cells: dict[str, Cell] | None) -> Iterator[Cell]:
     for cell in reversed(list((cells or {}).values())):
         yield from _all(cell.children)
         yield cell
-
-
-async def _report_hanging(system: ActorSystem, scope: anyio.CancelScope) -> None:
-    with scope:
-        while True:
-            await anyio.sleep(REPORT_EVERY)
-            for path, step, where in system.executor.hanging():
-                logger.warning("system.waiting", system=system.name, actor=path, step=step, where=where)

@@ -10,6 +10,7 @@ import anyio.lowlevel
 from actors import _ending
 from actors._asking import ask
 from actors._compat import TypeVar
+from actors._current import running
 from actors._errors import MessageWithdrawn
 from actors._from_thread import from_thread
 from actors._interrupt import GRACE, asker_gone, interrupt_run
@@ -19,6 +20,7 @@ from actors._sending import new_run, put_nowait, refuse_mail, send, takes_mail
 from actors._statistics import ActorStatistics, statistics
 from actors._stream import Stream
 from actors._thread_check import check_thread
+from actors._waiting import begin_wait, end_wait
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -273,9 +275,21 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         await _ending.kill(self._cell)
 
     async def join(self) -> None:
-        """Wait until the actor has ended."""
+        """Wait until the actor has ended.
+
+        Raises:
+            AskCycleError: the caller would wait for itself.
+        """
         check_thread(self._cell)
-        await _ending.join(self._cell)
+        asker = running()
+        if asker is None or self._cell.dead:
+            await _ending.join(self._cell)
+            return
+        begin_wait(asker, self._cell)
+        try:
+            await _ending.join(self._cell)
+        finally:
+            end_wait(asker, self._cell)
 
     # -- from other threads
 

@@ -1,4 +1,4 @@
-"""Making one coroutine of whatever ``reply`` returns."""
+"""Making one coroutine of whatever an actor's method returns."""
 
 from __future__ import annotations
 
@@ -16,14 +16,25 @@ if TYPE_CHECKING:
 def reply_coroutine(actor: Actor[Any, Any, Any], run: Run[Any, Any]) -> Coroutine[Any, Any, Any]:
     """The actor's reply to the run's message, to be driven. Whatever ``reply`` itself raises comes out of here."""
     answer: Any = actor.reply(run.message)
-    if type(answer) is CoroutineType:
-        return cast("Coroutine[Any, Any, Any]", answer)
     if hasattr(answer, "__aiter__"):
         return _read(actor, run, answer)
+    return coroutine_of(answer, actor, "reply", " or an async generator")
+
+
+def coroutine_of(
+    answer: Any, actor: Actor[Any, Any, Any], method: str, otherwise: str = ""
+) -> Coroutine[Any, Any, Any]:
+    """What the method of that name has returned, as a coroutine.
+
+    Raises:
+        TypeError: it is nothing to wait for.
+    """
+    if type(answer) is CoroutineType:
+        return cast("Coroutine[Any, Any, Any]", answer)
     if inspect.isawaitable(answer):
         return _wait(answer)
     raise TypeError(
-        f"{type(actor).__qualname__}.reply must be an async def or an async generator, but it returned {answer!r}"
+        f"{type(actor).__qualname__}.{method} must be an async def{otherwise}, but calling it returned {answer!r}"
     )
 
 

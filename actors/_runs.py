@@ -32,15 +32,15 @@ class Runs:
             self._by_id[run_id] = run
         return run_id
 
-    def claim(self, run_id: str, run: Run[Any, Any]) -> None:
+    def claim(self, run_id: Any, run: Run[Any, Any]) -> None:
         """This id, chosen by a user, is this run's.
 
         Raises:
             DuplicateRunError: if a live run has it.
             UsageError: if it is no usable id.
         """
-        if not run_id:
-            raise UsageError("a run id is a text that is not empty", ref=run.cell.ref)
+        if not isinstance(run_id, str) or not run_id:
+            raise UsageError(f"a run id is a text that is not empty, not {run_id!r}", ref=run.cell.ref)
         if run_id in self._by_id:
             raise DuplicateRunError(run_id, self._by_id[run_id].cell.path, ref=run.cell.ref)
         self._by_id[run_id] = run

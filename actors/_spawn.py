@@ -123,7 +123,8 @@ def _name(
 ) -> str:
     wanted = name if name is not None else actor._default_name()
     if wanted is None:
-        return f"{type(actor).__name__.lower()}-{next(numbers)}"
+        made = (f"{type(actor).__name__.lower()}-{number}" for number in numbers)
+        return next(name for name in made if name not in siblings)
     if not wanted or "/" in wanted:
         raise SpawnError(f"an actor's name is a text that is not empty and has no slash, not {wanted!r}")
     if wanted in siblings:

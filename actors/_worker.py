@@ -44,6 +44,7 @@ class Worker:
     __slots__ = (
         "_executor",
         "_inner",
+        "_may_hear",
         "_outer",
         "_task",
         "_waiter",
@@ -64,6 +65,7 @@ class Worker:
         self._waiter: Waiter | None = None
         self.awake = False
         self.quiet = False
+        self._may_hear = False
         self._was_cut = False  # the step before was cut; handle_interrupt follows
         self.clean = True  # nothing has happened to the task that could reach another step
         self.cell: Cell | None = None  # the cell that it serves now
@@ -76,11 +78,13 @@ class Worker:
         self._outer.cancel()
 
     def hush(self, *, quiet: bool) -> None:
-        self.quiet = quiet
+        self.quiet = self._may_hear = quiet
         self._inner.shield = quiet
 
     def let_hear(self, *, hear: bool) -> None:
-        self._inner.shield = not hear
+        if hear == self._inner.shield and self._may_hear:
+            self._inner.shield = not hear
+            self._may_hear = hear  # once between two reminders: what absorbs this one too is left in peace
 
     def wake(self) -> None:
         """There is something in the queue."""

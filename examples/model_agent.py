@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from typing_extensions import override
-
 from actors import Agent, Msg
 from local_model import as_chat
 
@@ -30,7 +28,6 @@ class ModelAgent(Agent):
         self.model = model
         self.memory: list[Msg] = []
 
-    @override
     async def reply(self, message: Msg | list[Msg] | None) -> AsyncIterator[str]:
         """Answer with what the model says, as it says it."""
         # Usually the question alone. After an interrupt also the one before it, and how far its answer had got.

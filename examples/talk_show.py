@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import attrs
-from typing_extensions import override
 
 from actors import Actor, Msg
 
@@ -36,7 +35,6 @@ class Host(Actor[str, str, Said]):
     ben: AgentRef
     turns: Iterator[int] = attrs.field(factory=itertools.count, init=False)
 
-    @override
     async def reply(self, topic: str, /) -> str:
         """Lead the conversation. Each question is a run that belongs to this one."""
         opening = await self.hear(self.ada, f"Ada, tell Ben a short story about {topic}.")
@@ -55,7 +53,6 @@ class Host(Actor[str, str, Said]):
                 self.context.emit(Said(guest.name, str(words)))
         return (await run).get_text_content() or ""
 
-    @override
     async def handle_interrupt(self, topic: str, interruption: Interruption[Said], /) -> str:
         """Make the reply of a show that was interrupted."""
         return f"The show about {topic} was stopped by {interruption.by}: {interruption.reason}."

@@ -143,7 +143,8 @@ def _somebody_can_go_on() -> bool:
 async def quiet() -> None:
     """Return when every other task waits for something that has not happened: what could happen by itself, has."""
     if trio.lowlevel.in_trio_run():
-        await trio.testing.wait_all_tasks_blocked()
+        with anyio.fail_after(5):
+            await trio.testing.wait_all_tasks_blocked()
         return
     calm = 0
     for _ in range(10_000):

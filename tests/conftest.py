@@ -107,7 +107,8 @@ async def guard(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
         yield guard
         if request.node.stash.get(FAILED, True):
             return  # its traceback holds on to all it used
-        for record in caplog.get_records("call"):
+        gc.collect()  # what is logged when it is dropped is logged now
+        for record in [*caplog.get_records("call"), *caplog.get_records("teardown")]:
             record.exc_info = None  # its traceback holds on to what failed
         allowed = {mark.args[0] for mark in request.node.iter_markers("may_leave")}
         left = [f"{kind}: {what}" for kind, what in guard.leaks() if kind not in allowed]

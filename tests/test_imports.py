@@ -55,6 +55,7 @@ LAYERS = """
     _executor
     _cell
     _watchdog
+    _hanging
     _lifetime
     _context
     _sending

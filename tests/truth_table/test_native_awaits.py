@@ -157,6 +157,33 @@ async def test_a_native_task_that_the_reply_does_not_await_goes_on(stage, reache
         reached()
 
 
+async def test_what_such_a_task_emits_while_the_interrupt_is_handled_is_no_chunk_of_the_reply_any_more(stage, reached):
+    """R44; row `create_task()` not awaited: it goes on, in the context of the run, but the reply has ended."""
+    may_emit = asyncio.Event()
+    started = []
+
+    async def emit_later(actor):
+        await may_emit.wait()
+        actor.context.emit("stale")
+
+    async def script(actor):
+        started.append(asyncio.create_task(emit_later(actor)))
+        actor.about_to_wait()
+        await anyio.sleep_forever()
+
+    async def answering():
+        may_emit.set()
+        await started[0]
+
+    async with stage() as scene:
+        scene.actor.before_answering = answering
+        run = await scene.begin(script)
+        receipt = await scene.interrupt()
+        assert started[0].done()
+        await scene.ended(run, receipt, "interrupted", partial=("half",))
+        reached()
+
+
 async def test_an_item_handed_over_in_the_tick_of_a_native_cancellation_is_lost(stage, reached):
     """P1; row memory stream item handed over, native cancel in the same tick: the item is in limbo, which is why the mailbox
     is no memory stream. With our scope's cancellation it is kept."""

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from actors import ReplyStuckError
+from actors import Actor, ReplyStuckError
 from tests._virtual_time import virtual_loops as anyio_backend  # noqa: F401
 from tests.truth_table._refusing import GRACE, SlowThenPatient, SwallowLoop
 from tests.truth_table._replies import Scripted, healthy, turns
@@ -61,6 +61,71 @@ async def test_a_reply_that_comes_back_to_life_after_it_was_cut_off_changes_noth
         assert (current.status, current.partial) == ("running", ("half",))
         assert (await ref.interrupt()).outcome == "interrupted"
         assert await ref.ask(healthy) == "healthy"
+        reached()
+
+
+@pytest.mark.parametrize("ending", ["returns", "raises", "hears the cancellation"])
+async def test_its_end_does_not_end_what_its_actor_runs_meanwhile(ending, stage, reached):
+    """P11, R50: an actor that drains goes on without it, and is in the next reply when the old one ends."""
+    script = Zombie(ending)
+    async with script.on_stage(stage) as scene:
+        run = await scene.begin(script)
+        behind = await scene.ref.request(wait)
+        assert (await scene.ref.interrupt("stop", by="anna", grace=GRACE)).outcome == "stuck"
+        scene.actor.waiting = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(scene.ref.stop)
+            await scene.actor.waiting.wait()
+            script.released.set()
+            await turns(20)
+            assert script.is_back
+            assert (run.status, behind.status) == ("failed", "running")
+            assert (await behind.interrupt()).outcome == "interrupted"
+        assert (await behind) is scene.actor.handled[-1]
+        assert len(scene.actor.handled) == 1
+        reached()
+
+
+class StubbornTeller(Actor):
+    """Its reply is a generator that yields on, whatever happens."""
+
+    def __init__(self, released):
+        self.released = released
+        self.notes = []
+
+    async def reply(self, message, /):
+        yield "half"
+        while not self.released.is_set():
+            try:
+                await self.released.wait()
+            except anyio.get_cancelled_exc_class():
+                self.notes.append("swallowed")
+        yield "stale"
+        self.notes.append("over")
+
+    def assemble(self, chunks, /):
+        return list(chunks)
+
+
+async def test_what_it_yields_after_it_was_cut_off_is_no_chunk_of_the_reply_any_more(new_system, reached):
+    """R44: the same for a reply that is a generator: nobody reads a stale chunk."""
+    released = anyio.Event()
+    teller = StubbornTeller(released)
+    async with new_system() as system:
+        ref = await system.spawn(teller)
+        run = await ref.request("a story")
+        await turns(10)
+        assert (await ref.interrupt(grace=GRACE)).outcome == "stuck"
+        await ref.kill()
+        released.set()
+        await turns(20)
+        assert teller.notes[-1] == "over"
+        assert run.partial == ("half",)
+        chunks = []
+        with pytest.raises(ReplyStuckError):  # noqa: PT012 - raised after the last chunk
+            async for chunk in run:
+                chunks.append(chunk)  # noqa: PERF401 - the loop ends with an error
+        assert (chunks, run.status) == (["half"], "failed")
         reached()
 
 
