@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from actors._fatal import is_fatal
+from actors._fatal import errors_beside_cancellation, is_fatal
 from actors._logging import get_logger
 
 if TYPE_CHECKING:
@@ -84,5 +84,6 @@ async def _hosted(work: Callable[[], Awaitable[None]], name: str) -> bool:
     except BaseException as error:
         if is_fatal(error) or anyio.current_effective_deadline() == -math.inf:
             raise
-        logger.error("background.failed", task=name, exc_info=error)
+        if isinstance(error, Exception) or errors_beside_cancellation(error) is not None:
+            logger.error("background.failed", task=name, exc_info=error)
     return ended

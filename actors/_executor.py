@@ -62,6 +62,7 @@ class Executor:
     def close(self) -> None:
         """Start nothing any more."""
         self._group = None
+        self.sentinel.forget_host()
 
     # -- for cells
 

@@ -112,11 +112,13 @@ async def interrupt_and_wait(
 ) -> Receipt:
     """Interrupt, then wait until the run and all that was interrupted with it have ended, or the grace is over."""
     if run is None:
-        return Receipt(outcome="idle", reason=reason, by=by, still_queued=len(cell.queue))
+        return Receipt(outcome="idle", path=cell.path, reason=reason, by=by, still_queued=len(cell.queue))
     began = anyio.current_time()
     outcome = interrupt_run(run, reason=reason, by=by, message=message, grace=grace)
     if outcome == "finished":
-        return Receipt(outcome="finished", run_id=run.id, reason=reason, by=by, still_queued=len(cell.queue))
+        return Receipt(
+            outcome="finished", run_id=run.id, path=cell.path, reason=reason, by=by, still_queued=len(cell.queue)
+        )
     asker = running()
     if asker is None or path_between(cell, asker.cell) is None:  # else it would wait for itself
         with anyio.move_on_after(grace):
@@ -136,6 +138,7 @@ def receipt(run: Run[Any, Any], *, reason: str, by: str | None, elapsed: float) 
     return Receipt(
         outcome=outcome,
         run_id=run.id,
+        path=run.cell.path,
         reason=reason,
         by=by,
         elapsed=elapsed,

@@ -57,6 +57,7 @@ class Receipt:
             managers also ``stored`` (the intent is kept for when the run is registered) and ``owner_gone`` (the process that
             had the run is dead).
         run_id: the run it was about, None when there was none.
+        path: the actor it was about, where it is one of this system.
         reason, by: as given.
         elapsed: seconds from the interrupt to this receipt.
         partial: what the reply had produced.
@@ -67,6 +68,7 @@ class Receipt:
 
     outcome: Outcome
     run_id: str | None = None
+    path: str = ""
     reason: str = ""
     by: str | None = None
     elapsed: float = 0.0

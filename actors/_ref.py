@@ -231,7 +231,14 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         check_thread(self._cell)
         run = self._cell.find(run_id)
         if run is None and run_id is not None:
-            return Receipt(outcome="finished", run_id=run_id, reason=reason, by=by, still_queued=len(self._cell.queue))
+            return Receipt(
+                outcome="finished",
+                run_id=run_id,
+                path=self.path,
+                reason=reason,
+                by=by,
+                still_queued=len(self._cell.queue),
+            )
         return await self._cell.interrupt(run, reason=reason, by=by, message=message, grace=grace)
 
     def interrupt_nowait(

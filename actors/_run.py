@@ -103,7 +103,7 @@ class Run(Generic[R_co, C_co]):
         self.detached = False
         self.abandoned = False  # whoever asked is gone
         self.parent: Run[Any, Any] | None = None
-        self.children: set[Run[Any, Any]] | None = None  # requested in this run, not settled
+        self.children: dict[Run[Any, Any], None] | None = None  # requested in this run, not settled, in order
         self.cut_children: list[Run[Any, Any]] | None = None  # interrupted with this run
         self.waits_for: list[Cell] | None = None
         self._chunks: list[Any] | None = None
@@ -196,9 +196,9 @@ class Run(Generic[R_co, C_co]):
         """Interrupted with ``parent``, from now until the first of the two ends."""
         self.parent = parent
         if parent.children is None:
-            parent.children = {self}
+            parent.children = {self: None}
         else:
-            parent.children.add(self)
+            parent.children[self] = None
 
     def settle(self, status: Status, value: Any = None, error: BaseException | None = None) -> bool:
         """The one place where a request is settled. The first one wins; later ones change nothing and return False."""
@@ -223,7 +223,7 @@ class Run(Generic[R_co, C_co]):
     def _leave_family(self) -> None:
         if self.parent is not None:
             if self.parent.children is not None:
-                self.parent.children.discard(self)
+                self.parent.children.pop(self, None)
             self.parent = None
         for child in self.children or ():
             child.parent = None  # goes on as a root

@@ -39,6 +39,10 @@ class Sentinel:
         if self._host is not None:
             self._cancelling = self._host.cancelling()
 
+    def forget_host(self) -> None:
+        """The system is ending. A task that was cancelled keeps the frames through which it unwound."""
+        self._host = None
+
     async def let_host_unwind(self) -> None:
         """Called before ``handle_interrupt``: if the host was cancelled natively in the same tick, that one wins.
 

@@ -100,10 +100,7 @@ async def chat(agent: AgentRef) -> None:
 
 async def main() -> None:
     """Start the model, the agent, and the chat."""
-    # A terminal sends Ctrl-C to all processes that run in it. The local model's inherits that it is blocked.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     async with model_endpoint() as (base_url, api_key):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         await talk_to_model(base_url, api_key)
 
 

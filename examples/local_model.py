@@ -46,8 +46,9 @@ async def model_endpoint(
     server = Path(__file__).with_name("model_server.py")
     failure: Exception | None = None
     command = [sys.executable, str(server), "--port", "0", "--delay", str(delay)]
-    # Leaving this block closes the server's standard input, at which it ends, and waits for that.
-    async with await anyio.open_process(command, stderr=None) as process:
+    # Leaving this block closes the server's standard input, at which it ends, and waits for that. A session of its own
+    # keeps a Ctrl-C in the terminal away from it.
+    async with await anyio.open_process(command, stderr=None, start_new_session=True) as process:
         lines = _lines(process)
         base_url = await _address(lines)
         async with anyio.create_task_group() as group:

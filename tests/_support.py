@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import anyio.lowlevel
@@ -162,13 +162,18 @@ async def turns(count: int) -> None:
 
 
 class Turns(trio.abc.Instrument):
-    """Counts how often the event loop turns while the block lasts. (uvloop does not tell.)"""
+    """Counts how often the event loop turns while the block lasts."""
+
+    @staticmethod
+    def can_be_counted() -> bool:
+        """uvloop does not tell."""
+        return trio.lowlevel.in_trio_run() or hasattr(asyncio.get_running_loop(), "_selector")
 
     def __init__(self) -> None:
         self.count = 0
         self._selector: Any = None
 
-    def __enter__(self) -> Turns:
+    def __enter__(self) -> Self:
         if trio.lowlevel.in_trio_run():
             trio.lowlevel.add_instrument(self)
             return self

@@ -15,7 +15,7 @@ from tests._support import Doer, Hang
 
 ROOT = Path(__file__).parent.parent
 
-LEAKY = '''
+LEAKY = """
 import asyncio
 import anyio, pytest, trio
 from actors import Actor
@@ -87,7 +87,7 @@ async def test_allowed(system):
     echo = Echo()
     kept.append(echo)
     await system.spawn(echo)
-'''
+"""
 
 FAILS = {  # a test of LEAKY: what the guard says, and on which loops it can
     "test_task": ("tasks:", {"asyncio", "uvloop", "trio"}),

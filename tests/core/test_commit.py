@@ -1,4 +1,4 @@
-"""Promise 10, R17: what runs inside `commit()` completes, whatever happens to the reply, and the cancellation goes on after it."""
+"""Promise 10, R17: what runs inside `commit()` completes, and the cancellation of the reply goes on after it."""
 
 from __future__ import annotations
 

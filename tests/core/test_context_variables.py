@@ -194,6 +194,7 @@ async def test_a_reply_does_not_know_which_run_another_reply_belongs_to(system):
 
 async def test_a_message_and_its_reply_are_freed_although_a_timer_of_the_reply_is_pending(system):
     """semantics.md, decision 6: asyncio keeps a cancelled timer's context until it is due."""
+
     class Payload:
         pass
 

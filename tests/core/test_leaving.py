@@ -108,6 +108,44 @@ async def test_when_the_drain_time_is_over_replies_are_interrupted_and_messages_
     assert notes == ["it"]
 
 
+async def test_replies_that_never_stop_giving_each_other_work_are_cut_off_by_the_drain_time(new_system):
+    """Promise 19: it is not left to them when the block is left."""
+    async with new_system(drain_timeout=0.02) as system:
+        refs = [await system.spawn(Doer()) for _ in range(2)]
+
+        def ping(number):
+            async def tell_on(_actor):
+                refs[number % 2].tell_nowait(ping(number + 1))
+
+            return tell_on
+
+        await refs[0].tell(ping(0))
+    assert system.roots == {}
+    assert system.dead_letters.count == 1
+
+
+async def test_a_system_inside_a_reply_ends_with_it(new_system):
+    """Promise 5: an interrupt of the reply is a cancellation from outside for the system in it."""
+    notes, hang = [], Hang()
+    inner_actor = Noting("inner", notes)
+
+    async def host(_actor):
+        async with new_system("inner") as inner:
+            ref = await inner.spawn(inner_actor)
+            assert await ref.ask("hello") == "hello"
+            await ref.ask(hang)
+
+    async with new_system("outer") as outer:
+        ref = await outer.spawn(Doer())
+        run = await ref.request(host)
+        await hang.began.wait()
+        await run.interrupt("enough")
+        assert (await run).reason == "enough"
+        assert notes == ["inner"]
+        assert await ref.ask("alive") == "alive"
+    assert hang.cut
+
+
 async def test_the_drain_time_is_finite_by_default(new_system):
     """Promise 19."""
     assert 0 < new_system().drain_timeout < float("inf")
@@ -126,7 +164,7 @@ async def test_an_error_in_the_block_leaves_it_at_once_and_as_itself(new_system)
     """Promise 19: no drain, no handle_interrupt, but on_stop."""
     notes, hang = [], Hang()
     actor = Noting("it", notes)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - what raises is the block
         async with new_system() as system:
             ref = await system.spawn(actor)
             run, queued = await ref.request(hang), await ref.request("queued")
@@ -170,7 +208,7 @@ async def test_a_cancellation_from_outside_cuts_everything_and_goes_on(new_syste
 
 async def test_a_timeout_around_the_system_is_a_timeout(new_system):
     """R1."""
-    with pytest.raises(TimeoutError), anyio.fail_after(0.01):
+    with pytest.raises(TimeoutError), anyio.fail_after(0.01):  # noqa: PT012 - what raises is the block
         async with new_system() as system:
             ref = await system.spawn(Doer())
             await ref.ask(Hang())

@@ -202,7 +202,10 @@ async def test_a_native_cancel_of_a_sender_that_has_just_got_room_leaves_everyth
     assert await current == "opened"
     assert results[1] is None
     assert await ref.ask("last") == "last"
-    assert [message for message in actor.log if isinstance(message, str)] in (["second", "last"], ["slow", "second", "last"])
+    assert [message for message in actor.log if isinstance(message, str)] in (
+        ["second", "last"],
+        ["slow", "second", "last"],
+    )
     assert set(settlements.values()) == {1}
     statistics = ref.statistics()
     assert (statistics.queued, statistics.failed, len(system.runs)) == (0, 0, 0)

@@ -94,6 +94,18 @@ async def test_stop_without_drain_interrupts_the_current_reply_and_refuses_the_r
     assert [letter.message for letter in system.dead_letters] == ["told"]
 
 
+async def test_an_interrupt_while_it_drains_touches_the_current_reply_alone(system):
+    """Promise 2: what is queued is still answered."""
+    actor, ref, _, current, runs = await busy(system, queued=2)
+    async with anyio.create_task_group() as group:
+        stop = Call(group, ref.stop)
+        await quiet()
+        assert (await ref.interrupt("enough")).outcome == "interrupted"
+        assert await stop.ended() == "returned"
+    assert [run.status for run in (current, *runs)] == ["interrupted", "completed", "completed"]
+    assert [i.reason for i in actor.handled] == ["enough"]
+
+
 async def test_stop_with_a_timeout_drains_for_so_long(system):
     """R39."""
     actor, ref, _, current, runs = await busy(system, queued=2)

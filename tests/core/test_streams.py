@@ -32,7 +32,7 @@ async def test_each_chunk_comes_as_soon_as_it_is_there(system):
 
     async def follow(run):
         async for chunk in run:
-            seen.append(chunk)
+            seen.append(chunk)  # noqa: PERF401 - one after the other is the point
 
     async with anyio.create_task_group() as group:
         run = await ref.request(["Once", gates[0], "upon", gates[1], "a time"])
@@ -145,7 +145,7 @@ async def test_a_failure_is_raised_after_the_last_chunk(system):
     run = await ref.request(["Once", "upon", fail])
     for _ in range(2):
         seen = []
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012 - what raises is the block
             async for chunk in run:
                 seen.append(chunk)  # noqa: PERF401 - what came before the error counts
         assert seen == ["Once", "upon"]
@@ -196,7 +196,7 @@ async def test_leaving_the_block_by_an_error_interrupts_the_reply_and_raises_the
     actor = Doer()
     ref = await system.spawn(actor)
     hang = Hang()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - what raises is the block
         async with ref.stream(hang) as run:
             await hang.began.wait()
             raise ZeroDivisionError

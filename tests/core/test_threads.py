@@ -123,7 +123,7 @@ async def test_everything_else_is_refused_off_the_loop(system):
         "tell": lambda: ref.tell("never"),
         "tell_nowait": lambda: ref.tell_nowait("never"),
         "request": lambda: ref.request("never"),
-        "stream": lambda: stream.__aenter__(),
+        "stream": stream.__aenter__,
         "withdraw": ref.withdraw,
         "interrupt": ref.interrupt,
         "interrupt_nowait": ref.interrupt_nowait,
@@ -134,7 +134,7 @@ async def test_everything_else_is_refused_off_the_loop(system):
         "system.interrupt": lambda: system.interrupt("mine"),
         "spawn": lambda: system.spawn(Doer()),
         "emit": lambda: ref._cell.actor.context.emit("never"),
-        "protect": lambda: ref._cell.actor.context.protect(),
+        "protect": ref._cell.actor.context.protect,
     }
     for name, call in calls.items():
         with pytest.raises(WrongThreadError) as caught:

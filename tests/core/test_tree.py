@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from actors import Interrupted, Mailbox
+from actors import AskCycleError, Interrupted, Mailbox
 from tests._support import Call, Doer, Gate, Hang, Mute, quiet
 
 
@@ -336,6 +336,36 @@ async def test_waiting_for_somebody_elses_run_makes_it_no_part_of_the_tree(syste
     gate.open()
     assert await shared == "opened"
     assert actors[1].handled == []
+
+
+async def test_the_tree_reaches_into_other_systems(new_system):
+    """R10: of the same event loop; so does the graph of who waits for whom."""
+    actor, hang = Doer(), Hang()
+    async with new_system("one") as one, new_system("two") as two:
+        top, bottom = await one.spawn(Doer()), await two.spawn(actor)
+        run = await top.request(ask(bottom, hang))
+        await hang.began.wait()
+        receipt = await run.interrupt("enough")
+        assert [child.outcome for child in receipt.children] == ["interrupted"]
+        assert [(i.source, i.reason) for i in actor.handled] == [("ancestor", "enough")]
+        with pytest.raises(AskCycleError):
+            await top.ask(ask(bottom, ask(top, "hello")))
+
+
+async def test_a_deep_tree_is_interrupted_as_a_whole(system):
+    """R10: deeper than functions may call each other."""
+    _, refs = await chain(system, 1200)
+    hang = message = Hang()
+    for ref in reversed(refs[1:]):
+        message = ask(ref, message)
+    run = await refs[0].request(message)
+    await hang.began.wait()
+    receipt = await run.interrupt("enough", grace=20)
+    depth = 0
+    while receipt.children:
+        (receipt,) = receipt.children
+        depth += 1
+    assert (receipt.outcome, depth) == ("interrupted", 1199)
 
 
 async def test_a_wide_tree_is_interrupted_as_a_whole(system):

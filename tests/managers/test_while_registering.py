@@ -90,9 +90,7 @@ async def test_a_cancel_through_the_manager_meanwhile_is_answered_with_started_f
         await quiet()
         manager.let_go()
         interruption = await call.result()
-    if held == "slow":
-        assert interruption.started is False
-        assert not hang.began.is_set()
+    assert (interruption.started, hang.began.is_set()) == (False, False)
     assert (interruption.source, interruption.reason, interruption.by) == ("manager", "too dear", "anna")
     assert len(actor.handled) == 1
 
@@ -215,7 +213,7 @@ async def test_stopping_the_actor_answers_it_without_beginning(system, slow):
 @pytest.mark.parametrize("interrupted", [False, True])
 async def test_killing_the_actor_neither_begins_nor_handles_it(system, slow, interrupted):
     """Section 2 of the design, `kill`: the asker is told that the actor has stopped."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(1):
         async with anyio.create_task_group() as group:
             actor, ref, call, hang = await registering(system, group, slow)
             if interrupted:

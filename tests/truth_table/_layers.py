@@ -51,7 +51,6 @@ async def native_cancel(body, cut):
     assert task.cancelled()
     cut.count = task.cancelling()
     cut.unwound = True
-    cut.by = None  # a cancelled task keeps its exception, and all its frames, where CPython's garbage collector does not look
 
 
 async def native_timeout(body, cut):
