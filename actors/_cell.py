@@ -17,7 +17,7 @@ from actors._ending import after_start, after_stop, next_ending_step
 from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
 from actors._note import Note
-from actors._outcomes import after_handle, after_register, after_reply, conclude, registered, settle
+from actors._outcomes import after_handle, after_register, after_reply, conclude, registered, settle, still_right
 from actors._reply import coroutine_of, reply_coroutine
 from actors._run import Phase, Run, reference
 from actors._step import Ending, Lever, Step
@@ -93,7 +93,10 @@ class Cell:
     def begin(self, lever: Lever) -> Coroutine[Any, Any, Any] | None:
         """The next step's coroutine, to be driven by whoever holds the lever; None when there is nothing to do now."""
         while (step := self.next_step or self._choose()) is not None:
-            self.step, self.next_step = step, None
+            self.next_step = None
+            if self.current is not None and not still_right(self, self.current, step):
+                continue
+            self.step = step
             self.turn += 1
             self.lever = lever
             self.context = self._context_of(step)

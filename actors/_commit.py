@@ -36,10 +36,10 @@ async def commit(cell: Cell, function: Callable[..., Awaitable[T]], args: tuple[
                 await write.waiter
             except BaseException as error:  # noqa: BLE001 - a native cancellation, raised again below
                 native = error
+    if native is not None:
+        raise native from write.error  # the cancellation goes on; a write that failed is its cause
     if write.error is not None:
         raise write.error
-    if native is not None:
-        raise native
     value: T = write.value
     return value
 

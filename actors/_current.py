@@ -6,6 +6,7 @@ timer is due, so a run in a context variable would keep its message and everythi
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -27,4 +28,6 @@ def running() -> Run[Any, Any] | None:
     if reference is None:
         return None
     run = reference()
-    return None if run is None or run.settled else run
+    if run is None or run.settled or threading.get_ident() != run.cell.system.thread:
+        return None  # over, or the context was copied into another thread
+    return run

@@ -49,7 +49,7 @@ def begin_end(cell: Cell, end: End) -> None:
         _refuse_all(cell)
     if end is End.STOP and cell.current is not None:
         interrupt_run(cell.current, reason="the actor is being stopped")
-    elif end is End.KILL:
+    elif end is End.KILL or (end is End.STOP and cell.starting):
         _cut_everything(cell)
     for child in reversed(list((cell.children or {}).values())):
         if child.ending is not None or end is End.KILL:

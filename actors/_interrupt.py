@@ -66,10 +66,18 @@ def cut(run: Run[Any, Any], grace: float = GRACE) -> None:
     request = run.request
     assert request is not None
     run.cell.system.watchdog.watch(run.cell, grace)
-    for child in tuple(run.children or ()):
-        interrupt_below(run, child)
     if run.cell.lever is not None:
         run.cell.lever.cut()
+    to_interrupt = [(run, child) for child in run.children or ()]
+    while to_interrupt:  # a list and no recursion: a tree may be deeper than functions may call each other
+        parent, child = to_interrupt.pop()
+        below = child.children if child.phase is Phase.REPLYING and not child.protected else None
+        children, child.children = child.children, None  # it interrupts itself alone
+        try:
+            interrupt_below(parent, child)
+        finally:
+            child.children = children
+        to_interrupt += [(child, grandchild) for grandchild in below or ()]
 
 
 def interrupt_below(parent: Run[Any, Any], child: Run[Any, Any]) -> None:
@@ -80,9 +88,8 @@ def interrupt_below(parent: Run[Any, Any], child: Run[Any, Any]) -> None:
         return
     if interrupt_run(child, reason=request.reason, by=request.by, source="ancestor") != "finished":
         if parent.cut_children is None:
-            parent.cut_children = []
-        if child not in parent.cut_children:
-            parent.cut_children.append(child)
+            parent.cut_children = {}
+        parent.cut_children[child] = None
 
 
 def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) -> None:
@@ -95,7 +102,7 @@ def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) 
     """
     if run.settled:
         return
-    run.abandoned = run.origin is Origin.ASK
+    run.abandoned = run.origin is Origin.ASK  # nobody is told of a failure now
     if run.detached:
         return
     if run.phase is Phase.QUEUED and run.request is None:
@@ -128,10 +135,21 @@ async def interrupt_and_wait(
 
 def receipt(run: Run[Any, Any], *, reason: str, by: str | None, elapsed: float) -> Receipt:
     """What has become of the interrupt of this run by now."""
-    children = tuple(
-        receipt(child, reason=reason, by=by, elapsed=elapsed) for child in run.cut_children or () if child is not run
-    )
+    order = [run]
+    for each in order:  # grows while it is walked: every run before those that were cut with it
+        order += each.cut_children or ()
+    receipts: dict[Run[Any, Any], Receipt] = {}
+    for each in reversed(order):
+        children = tuple(receipts[child] for child in each.cut_children or () if child in receipts)
+        receipts[each] = _receipt(each, children, reason=reason, by=by, elapsed=elapsed)
+    return receipts[run]
+
+
+def _receipt(
+    run: Run[Any, Any], children: tuple[Receipt, ...], *, reason: str, by: str | None, elapsed: float
+) -> Receipt:
     outcome = _outcome(run)
+    where = where_suspended(run.cell.coroutine) if outcome == "stuck" else ""
     hangs = [child.where for child in children if child.outcome == "stuck"]
     if outcome == "interrupted" and any(child.outcome in ("stuck", "handling", "deferred") for child in children):
         outcome = "stuck" if hangs else "deferred"  # never a success while anything below still runs
@@ -145,7 +163,7 @@ def receipt(run: Run[Any, Any], *, reason: str, by: str | None, elapsed: float) 
         partial=run.partial,
         children=children,
         still_queued=len(run.cell.queue),
-        where=where_suspended(run.cell.coroutine) if _outcome(run) == "stuck" else "; ".join(hangs),
+        where=where or "; ".join(hangs),
     )
 
 
@@ -166,6 +184,8 @@ def _outcome(run: Run[Any, Any]) -> Outcome:
 
 
 async def _ended(run: Run[Any, Any]) -> None:
-    await run.wait_unwatched()
-    for child in run.cut_children or ():
-        await _ended(child)
+    """Wait for the end of the run and of all that was cut with it."""
+    runs = [run]
+    for each in runs:
+        await each.wait_unwatched()
+        runs += each.cut_children or ()

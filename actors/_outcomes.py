@@ -72,9 +72,30 @@ def after_register(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -
         cell.next_step = registered(cell, run, value)
     elif ending is Ending.RAISED:
         conclude(cell, run, "failed", error=value)
-    else:
+    elif ending is Ending.STRAY and run.request is None:
         run.registered = True  # it may have happened
+        conclude(cell, run, "failed", error=_cancelled_error(cell, run, value))
+    elif ending is Ending.STRAY:
+        cell.next_step = registered(cell, run, None)
+    else:
+        run.registered = True
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
+
+
+def still_right(cell: Cell, run: Run[Any, Any], step: Step) -> bool:
+    """Whether this step of the run is still what has to come; if not, what has to come instead is under way.
+
+    Between two steps the actor may have been killed, and before its reply the run may have been interrupted.
+    """
+    if step is Step.RELEASE:
+        return True
+    if cell.ending is not None and cell.ending.kills:
+        conclude(cell, run, "stopped", error=stopped_error(cell, run))
+        return False
+    if step is Step.REPLY and run.request is not None:
+        cell.next_step = _instead_of_reply(cell, run)
+        return False
+    return True
 
 
 def registered(cell: Cell, run: Run[Any, Any], intent: CancelIntent | None) -> Step | None:
@@ -82,11 +103,17 @@ def registered(cell: Cell, run: Run[Any, Any], intent: CancelIntent | None) -> S
     run.registered = True
     if intent is not None:
         interrupt_run(run, reason=intent.reason, by=intent.by, source="manager")
-    if run.request is None:
-        return Step.REPLY
-    if run.abandoned:  # its asker left meanwhile: withdrawn without a word
+    return Step.REPLY if run.request is None else _instead_of_reply(cell, run)
+
+
+def _instead_of_reply(cell: Cell, run: Run[Any, Any]) -> Step | None:
+    """The run was interrupted before its reply began."""
+    request = run.request
+    assert request is not None
+    if run.abandoned and request.source in ("asker_gone", "deadline", "ancestor"):  # withdrawn without a word
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
-        return cell.next_step
+        step, cell.next_step = cell.next_step, None
+        return step
     run.phase = Phase.HANDLING
     return Step.HANDLE
 
@@ -97,8 +124,9 @@ def conclude(
     """This is what comes of the run: undo its registration, then tell whoever asked."""
     if status != "interrupted" and cell.actor is not None and run.phase is Phase.REPLYING:
         cell.actor._reply_ended(status)
-    run.phase = Phase.CLOSING
-    run.outcome = (status, value, error)
+    if not run.settled:  # else whoever asked has been told already
+        run.phase = Phase.CLOSING
+        run.outcome = (status, value, error)
     if run.registered and cell.registrar is not None:
         if not cell.registrar.inline:
             cell.next_step = Step.RELEASE
@@ -109,9 +137,11 @@ def conclude(
 
 def settle(cell: Cell, run: Run[Any, Any]) -> None:
     """Tell whoever asked, count, and log what nobody else is told."""
+    cell.current = None
+    if run.settled:
+        return
     assert run.outcome is not None
     status, value, error = run.outcome
-    cell.current = None
     if status == "completed":
         cell.completed += 1
     elif status == "interrupted":

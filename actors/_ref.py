@@ -292,7 +292,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         if asker is None or self._cell.dead:
             await _ending.join(self._cell)
             return
-        begin_wait(asker, self._cell)
+        begin_wait(asker, self._cell, above_too=True)
         try:
             await _ending.join(self._cell)
         finally:

@@ -104,7 +104,7 @@ class Run(Generic[R_co, C_co]):
         self.abandoned = False  # whoever asked is gone
         self.parent: Run[Any, Any] | None = None
         self.children: dict[Run[Any, Any], None] | None = None  # requested in this run, not settled, in order
-        self.cut_children: list[Run[Any, Any]] | None = None  # interrupted with this run
+        self.cut_children: dict[Run[Any, Any], None] | None = None  # interrupted with this run, in order
         self.waits_for: list[Cell] | None = None
         self._chunks: list[Any] | None = None
         self._waiters: list[Waiter] | None = None

@@ -25,7 +25,10 @@ def path_between(start: Cell, goal: Cell) -> list[Cell] | None:
     while to_visit:
         cell = to_visit.pop()
         run = cell.current
-        for target in (run.waits_for or ()) if run is not None else ():
+        awaited = (run.waits_for or []) if run is not None else []
+        if cell.ending is not None:
+            awaited = [*awaited, *(cell.children or {}).values()]  # its end waits for theirs
+        for target in awaited:
             if id(target) in came_from:
                 continue
             came_from[id(target)] = cell
@@ -38,13 +41,20 @@ def path_between(start: Cell, goal: Cell) -> list[Cell] | None:
     return None
 
 
-def begin_wait(asker: Run[Any, Any], target: Cell) -> None:
+def begin_wait(asker: Run[Any, Any], target: Cell, *, above_too: bool = False) -> None:
     """The asker's run is about to wait for ``target``.
+
+    Args:
+        asker: the run that will wait.
+        target: the actor that it will wait for.
+        above_too: it waits for the end of ``target``, which would wait for the asker's actor if that is below it.
 
     Raises:
         AskCycleError: if ``target`` waits, through whomever, for the asker's actor.
     """
     circle = path_between(target, asker.cell)
+    if circle is None and above_too and _is_above(target, asker.cell):
+        circle = [target, asker.cell]
     if circle is not None:
         paths = (asker.cell.path, *(cell.path for cell in circle))
         error = AskCycleError(
@@ -58,6 +68,14 @@ def begin_wait(asker: Run[Any, Any], target: Cell) -> None:
         asker.waits_for = [target]
     else:
         asker.waits_for.append(target)
+
+
+def _is_above(cell: Cell, other: Cell | None) -> bool:
+    while other is not None:
+        if other is cell:
+            return True
+        other = other.parent
+    return False
 
 
 def end_wait(asker: Run[Any, Any], target: Cell) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import inspect
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ LOOPS = [
 if sys.version_info >= (3, 12):
     LOOPS.append(pytest.param(("asyncio", {"loop_factory": eager_loop}), id="eager"))
 
-LIMIT = 30.0
+LIMIT = float(os.environ.get("TEST_LIMIT", "30"))
 """Seconds after which a test is cancelled: one that hangs should fail alone, and say where."""
 LIMIT_IN_VIRTUAL_TIME = 1e5
 

@@ -85,8 +85,9 @@ async def test_a_message_whose_asker_is_told_is_no_dead_letter(system):
     async with anyio.create_task_group() as group:
         calls = [Call(group, ref.ask, hang)]
         await hang.began.wait()
-        calls += [Call(group, ref.ask, "asked"), Call(group, ref.request, "requested")]
-        await quiet()
+        for send, message in ((ref.ask, "asked"), (ref.request, "requested")):
+            calls.append(Call(group, send, message))
+            await quiet()
         await ref.tell("taken back")
         assert ref.withdraw() == ["asked", "requested", "taken back"]
         calls += [Call(group, ref.ask, "asked")]

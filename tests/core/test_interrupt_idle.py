@@ -120,3 +120,13 @@ async def test_an_interrupt_that_comes_right_after_the_reply_leaves_the_next_one
     assert ref.interrupt_nowait() is False
     assert [first, await ref.ask("second")] == ["first", "second"]
     assert actor.handled == []
+
+
+async def test_an_actor_that_has_replied_is_idle_again(system):
+    """R2, R24: an actor between two runs has no current run, and the next one begins as if nothing had been."""
+    ref = await system.spawn(Doer())
+    assert await ref.ask("hello") == "hello"
+    receipt = await ref.interrupt("too late")
+    assert (receipt.outcome, receipt.run_id) == ("idle", None)
+    assert not ref.interrupt_nowait("too late")
+    assert await ref.ask("again") == "again"

@@ -146,6 +146,35 @@ async def test_a_system_inside_a_reply_ends_with_it(new_system):
     assert hang.cut
 
 
+async def test_an_on_start_that_hangs_is_cut_when_the_drain_time_is_over(new_system):
+    """Promise 19: whoever spawns from outside the block is told."""
+    hang = Hang()
+
+    class Endless(Doer):
+        async def on_start(self):
+            await hang(self)
+
+    async with anyio.create_task_group() as group:
+
+        async def use():
+            async with new_system(drain_timeout=0.01) as system:
+                systems.append(system)
+                spawns.append(Call(group, system.spawn, Endless(), name="endless"))
+                await hang.began.wait()
+
+        systems, spawns = [], []
+        left = Call(group, use)
+        with anyio.move_on_after(1):
+            await left.ended()
+        by_itself = left.over
+        if not by_itself:
+            await systems[0].find("endless").kill()
+        with pytest.raises(ActorStopped):
+            await spawns[0].result()
+    assert by_itself
+    assert hang.cut
+
+
 async def test_the_drain_time_is_finite_by_default(new_system):
     """Promise 19."""
     assert 0 < new_system().drain_timeout < float("inf")
@@ -315,9 +344,10 @@ async def test_askers_outside_the_block_are_told(new_system):
         group.start_soon(host, scope)
         await ready.wait()
         hang = Hang()
-        calls = [Call(group, box[0].ask, hang), Call(group, box[0].ask, "queued")]
-        join = Call(group, box[0].join)
+        calls = [Call(group, box[0].ask, hang)]
         await hang.began.wait()
+        calls.append(Call(group, box[0].ask, "queued"))
+        join = Call(group, box[0].join)
         await quiet()
         scope.cancel()
         for call in calls:

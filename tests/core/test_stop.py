@@ -206,6 +206,30 @@ async def test_on_stop_has_a_time_limit(system, caplog):
     assert [record.event for record in caplog.records] == ["on_stop.cut"]
 
 
+@pytest.mark.parametrize("how", [{"drain": False}, {"timeout": 0.01}])
+async def test_stop_cuts_an_on_start_that_hangs(system, how):
+    """R51: there is nothing to drain in an actor that has not started; whoever spawns it is told."""
+    hang = Hang()
+
+    class Endless(Doer):
+        async def on_start(self):
+            await hang(self)
+
+    async with anyio.create_task_group() as group:
+        spawn = Call(group, system.spawn, Endless(), name="endless")
+        await hang.began.wait()
+        ref = system.find("endless")
+        stop = Call(group, ref.stop, **how)
+        with anyio.move_on_after(1):
+            await stop.ended()
+        by_itself = stop.over
+        await ref.kill()
+        with pytest.raises(ActorStopped):
+            await spawn.result()
+    assert by_itself
+    assert system.find("endless") is None
+
+
 # -- kill
 
 

@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from actors import ReplyStuckError
+from actors import Interrupted, ReplyStuckError
 from tests._support import Call, Doer, Hang, Turns, quiet
 from tests._virtual_time import virtual_loops as anyio_backend  # noqa: F401
 
@@ -193,7 +193,9 @@ async def test_the_reply_of_a_long_finally_is_let_finish(system):
 
 
 @pytest.mark.parametrize("end", ["stop", "drain", "kill"])
-async def test_ending_the_actor_gives_its_asker_an_error_and_leaves_the_reply_to_itself(system, stubborn, end):
+async def test_ending_the_actor_gives_its_asker_an_error_and_leaves_the_reply_to_itself(
+    system, stubborn, settlements, end
+):
     """Promise 11: `ReplyStuckError`, with where it hangs; the actor ends, and its name is free."""
     ref, message, run = stubborn
     queued = await ref.request("queued")
@@ -212,6 +214,7 @@ async def test_ending_the_actor_gives_its_asker_an_error_and_leaves_the_reply_to
     message.let_go.set()
     await quiet()
     assert run.status == "failed"
+    assert set(settlements.values()) == {1}
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -229,7 +232,9 @@ async def test_a_reply_that_refuses_to_end_for_the_end_of_its_actor_is_left_to_i
 
 
 @pytest.mark.parametrize("step", ["handle_interrupt", "on_stop", "on_start"])
-async def test_another_step_that_refuses_to_end_does_not_burn_the_processor_either(new_system, caplog, step):
+async def test_another_step_that_refuses_to_end_does_not_burn_the_processor_either(
+    new_system, caplog, settlements, step
+):
     """Promise 3, R47: handle_interrupt and the hooks have a time limit, or are cut; one that absorbs that is reported."""
     stubborn = Refusing()
 
@@ -264,6 +269,31 @@ async def test_another_step_that_refuses_to_end_does_not_burn_the_processor_eith
         await quiet()
         assert turns.count < 2000
         assert len(said(caplog, "step.stuck")) == 1
+    assert set(settlements.values()) <= {1}
+
+
+async def test_a_handle_interrupt_that_refuses_to_end_keeps_its_asker_no_longer(system, messages, settlements):
+    """Promise 3: long after its time limit the asker gets `Interrupted`, once, and the actor is busy until it ends."""
+
+    class Refuses(Doer):
+        async def handle_interrupt(self, message, interruption, /):
+            messages.append(Refusing())
+            return await messages[0](self)
+
+    ref = await system.spawn(Refuses(), interrupt_timeout=2.0)
+    hang = Hang()
+    run = await ref.request(hang)
+    await hang.began.wait()
+    assert ref.interrupt_nowait("enough")
+    before = anyio.current_time()
+    with pytest.raises(Interrupted):
+        await run
+    assert anyio.current_time() - before < 30
+    assert ref.statistics().state == "busy"
+    messages[0].let_go.set()
+    assert await ref.ask("alive") == "alive"
+    assert run.status == "interrupted"
+    assert set(settlements.values()) == {1}
 
 
 async def test_a_system_with_a_stuck_reply_is_not_left_and_says_so(new_system, caplog):

@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 
 import anyio
+import anyio.lowlevel
 import attrs
 import pytest
 
-from actors import ActorStopped, AskTimeout, Interrupted, Interruption, Mailbox, ReplyCancelled, ReplyStuckError
-from tests._support import Call, Doer, Hang, Mute, quiet
-from tests.managers._doubles import NATIVE
+from actors import (
+    ActorStopped,
+    AskTimeout,
+    Interrupted,
+    Interruption,
+    MessageWithdrawn,
+    ReplyCancelled,
+    ReplyStuckError,
+)
+from tests._support import Call, Doer, Hang, Mute, quiet, turns
+from tests.managers._doubles import NATIVE, leave
 
 
 class Fails(Doer):
@@ -64,7 +73,7 @@ async def cancel(_system, _ref, _call, store):
     assert store.cancel("run") == "registered"
 
 
-async def leave(_system, _ref, call, _store):
+async def go_away(_system, _ref, call, _store):
     call.scope.cancel()
 
 
@@ -90,8 +99,8 @@ WAYS = {
     "cancelled without a reply to that": Way(Interrupted, hangs, cancel, Mute),
     "its handler failed": Way(ZeroDivisionError, hangs, interrupt, Fails),
     "its handler failed after a cancel": Way(ZeroDivisionError, hangs, cancel, Fails),
-    "its asker left": Way(None, hangs, leave),
-    "its asker left and its handler failed": Way(None, hangs, leave, Fails),
+    "its asker left": Way(None, hangs, go_away),
+    "its asker left and its handler failed": Way(None, hangs, go_away, Fails),
     "its asker had no more time": Way(AskTimeout, hangs, nothing, timeout=0.1),
     "stopped": Way(Interruption, hangs, stop),
     "killed": Way(ActorStopped, hangs, kill),
@@ -173,7 +182,7 @@ async def test_a_reply_that_refuses_to_end_is_registered_until_its_actor_is_stop
                 await let_go.wait()
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
-                    await anyio.sleep(0)
+                    await anyio.lowlevel.checkpoint()
 
     ref = await system.spawn(Doer(), cancellation=store.manager)
     message = Began(store, refuses)
@@ -204,7 +213,7 @@ async def test_a_reply_that_refuses_to_end_is_registered_until_its_actor_is_stop
 async def test_a_message_that_never_becomes_a_reply_is_never_registered(system, store, cancelled):
     """R25: withdrawn, refused or left in the mailbox, there is nothing to undo, and no tombstone that would say otherwise."""
     actor, hang = Doer(), Hang()
-    ref = await system.spawn(actor, cancellation=store.manager, mailbox=Mailbox(capacity=10))
+    ref = await system.spawn(actor, cancellation=store.manager)
     await ref.request(hang, run_id="current")
     await hang.began.wait()
     queued = [await ref.request("never", run_id=run_id) for run_id in ("withdrawn", "refused")]
@@ -218,8 +227,8 @@ async def test_a_message_that_never_becomes_a_reply_is_never_registered(system, 
     assert store.active() == {"current": False}
     await ref.stop(drain=False)
     assert [run.status for run in queued] == ["stopped", "stopped"]
-    for run in queued:
-        with pytest.raises(Exception, match="taken back|stopped"):
+    for run, error in zip(queued, (MessageWithdrawn, ActorStopped), strict=True):
+        with pytest.raises(error):
             await run
     assert store.cancel("refused") == "stored"
     assert store.cancel("current") == "finished"
@@ -249,6 +258,25 @@ async def test_a_native_cancel_of_the_worker_undoes_it(system, store):
     assert await ref.ask("next") == "next"
 
 
+@pytest.mark.parametrize("turns_between", range(6))
+async def test_an_interrupt_with_a_cancellation_around_the_system_on_its_heels_undoes_it(
+    new_system, store, turns_between
+):
+    """R25, promise 5: also between two steps of the run, when its reply has been cut and its handler has not begun."""
+    hang = Hang()
+    with anyio.CancelScope() as scope:
+        async with new_system() as system:
+            ref = await system.spawn(Doer(), cancellation=store.manager)
+            run = await ref.request(hang, run_id="run")
+            await hang.began.wait()
+            assert ref.interrupt_nowait("by hand")
+            await turns(turns_between)
+            scope.cancel()
+    assert store.active() == {}
+    assert run.status in ("interrupted", "stopped")
+    assert store.cancel("run") == "finished"
+
+
 @pytest.mark.parametrize("leaving", ["by its end", "by an exception", "by a cancellation"])
 async def test_leaving_the_system_undoes_what_is_left(new_system, store, leaving):
     """R25, promise 19: also with several actors, some of whose replies are in the middle of something."""
@@ -264,10 +292,7 @@ async def test_leaving_the_system_undoes_what_is_left(new_system, store, leaving
                     queued.append(await ref.request("queued", run_id=f"queued-{number}"))
                     await hang.began.wait()
                 assert store.active() == {f"run-{number}": False for number in range(3)}
-                if leaving == "by an exception":
-                    raise ZeroDivisionError
-                if leaving == "by a cancellation":
-                    scope.cancel()
+                leave(leaving, scope)
 
     async with anyio.create_task_group() as group:
         call = Call(group, use)

@@ -105,21 +105,29 @@ async def test_many_threads_that_cancel_one_run_have_it_handled_once(system, sto
 
 
 async def test_a_cancel_on_its_way_between_threads_does_not_hit_the_next_run_with_that_id(system, memory):
-    """R2, R22: what arrives is compared with what is running now. The loop stands still while the old run is cancelled."""
-    actor, ref, run = await hanging(system, memory)
-    hang = Hang()
-    assert ref.interrupt_nowait("by hand")
-    thread = threading.Thread(target=memory.manager.cancel_run, args=("run",), kwargs={"reason": "meant for the old one"})
-    thread.start()
-    thread.join(timeout=20)
-    assert (await run).reason == "by hand"
-    again = await ref.request(hang, run_id="run")
+    """R2, R22: what arrives is compared with what is running now. Here the loop has not turned between the two runs."""
+    actor, hang, requested = Loyal(), Hang(), []
+    first = await system.spawn(Doer(), cancellation=memory.manager)
+    second = await system.spawn(actor, cancellation=memory.manager)
+
+    async def is_cancelled_and_ends(_actor):
+        thread = threading.Thread(target=memory.manager.cancel_run, args=("run",), kwargs={"reason": "the old one"})
+        thread.start()
+        thread.join(timeout=20)
+        return "ended all the same"
+
+    async def requests_the_next(_actor):
+        requested.append(await second.request(hang, run_id="run", detach=True))
+
+    old = await first.request(is_cancelled_and_ends, run_id="run")
+    await first.tell(requests_the_next)
+    assert await old == "ended all the same"
     await hang.began.wait()
     await quiet()
-    assert (again.status, memory.active()) == ("running", {"run": False})
-    assert memory.manager.cancel_run("run", reason="meant for the new one")
-    assert (await again).reason == "meant for the new one"
-    assert len(actor.handled) == 2
+    assert (requested[0].status, memory.active()) == ("running", {"run": False})
+    assert memory.manager.cancel_run("run", reason="the new one")
+    assert (await requested[0]).reason == "the new one"
+    assert len(actor.handled) == 1
 
 
 async def test_a_thread_with_an_event_loop_of_its_own_uses_the_synchronous_methods(system, store):

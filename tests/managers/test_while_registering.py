@@ -132,7 +132,6 @@ async def test_an_asker_who_leaves_a_run_that_was_cancelled_early_is_withdrawn_a
     assert actor.handled == []
 
 
-@pytest.mark.xfail(reason="an asker that leaves takes the interrupt of somebody else with it, whose receipt says failed")
 async def test_an_asker_who_leaves_after_an_interrupt_still_has_it_handled(system, slow):
     """semantics.md, 4: as for a queued run, the interrupt came first, so the run is handled; its value is dropped."""
     async with anyio.create_task_group() as group:
@@ -159,7 +158,6 @@ async def test_a_detached_ask_whose_asker_is_gone_begins_when_it_is_registered(s
     assert [interruption.started for interruption in actor.handled] == [True]
 
 
-@pytest.mark.xfail(reason="the run counts as given up by its asker, and the receipt says failed")
 async def test_a_detached_ask_whose_asker_is_gone_can_still_be_interrupted(system, slow):
     """Promise 4: nobody withdraws it, so an interrupt is handled."""
     async with anyio.create_task_group() as group:
@@ -209,7 +207,6 @@ async def test_stopping_the_actor_answers_it_without_beginning(system, slow):
         assert ((await call.result()).started, hang.began.is_set()) == (False, False)
 
 
-@pytest.mark.xfail(reason="registering is shielded, and nobody looks at the order to kill when it has returned")
 @pytest.mark.parametrize("interrupted", [False, True])
 async def test_killing_the_actor_neither_begins_nor_handles_it(system, slow, interrupted):
     """Section 2 of the design, `kill`: the asker is told that the actor has stopped."""
@@ -249,7 +246,6 @@ async def _let_go(manager):
     manager.let_go()
 
 
-@pytest.mark.xfail(reason="the asker is told that the actor has stopped, which it has not")
 @pytest.mark.parametrize("anyio_backend", NATIVE)
 async def test_a_native_cancel_meanwhile_is_a_cancelled_reply_and_the_actor_goes_on(system, slow):
     """Promise 5: it never leaves that worker; the asker gets `ReplyCancelled`, and no other actor notices."""

@@ -169,10 +169,7 @@ MUTANTS = (
         "_run.py",
         "        if self.phase is Phase.SETTLED:\n            return False\n",
         "",
-        "truth_table/test_stuck_replies_afterwards.py",
-        "core/test_stuck.py",
-        "core/test_asker_gone.py",
-        "core/test_mailbox.py",
+        "core/test_stuck_handlers.py",
     ),
     mutant(
         "a run id of another run counts as this one's",
@@ -341,7 +338,13 @@ MUTANTS = (
     # -- stuck replies
     Mutant(
         "a reply that refuses to end burns the processor",
-        (Edit("actors/_worker.py", "        self.quiet = quiet\n        self._inner.shield = quiet", "        pass"),),
+        (
+            Edit(
+                "actors/_worker.py",
+                "        self.quiet = self._may_hear = quiet\n        self._inner.shield = quiet",
+                "        pass",
+            ),
+        ),
         ("tests/core/test_stuck.py", "tests/truth_table/test_stuck_replies.py"),
     ),
     mutant(

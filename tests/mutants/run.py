@@ -50,7 +50,7 @@ def run_tests(folder: Path, tests: tuple[str, ...]) -> tuple[int, str]:
         "no:cacheprovider",
         *tests,
     ]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "ACTORS_MUTANT": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "TEST_LIMIT": "5"}
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, check=False, timeout=LIMIT, env=environment
