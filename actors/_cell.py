@@ -7,12 +7,13 @@ told how that ended (``finish``); both are synchronous. Which task runs the step
 from __future__ import annotations
 
 import enum
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors._current import current_run
+from actors._current import current_hook, current_run
 from actors._ending import after_start, after_stop, next_ending_step
 from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
@@ -268,6 +269,7 @@ class Cell:
             assert self.note is not None
             current_run.set(None)
             return coroutine_of(getattr(self.actor, self.note.method)(self.note.message), self.actor, self.note.method)
+        current_hook.set(weakref.ref(self))
         hook = self.actor.on_start if step is Step.START else self.actor.on_stop
         return coroutine_of(hook(), self.actor, step.value)
 

@@ -10,9 +10,12 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from actors._step import Step
+
 if TYPE_CHECKING:
     from weakref import ReferenceType
 
+    from actors._cell import Cell
     from actors._run import Run
 
 current_run: ContextVar[ReferenceType[Run[Any, Any]] | None] = ContextVar("actors_current_run", default=None)
@@ -20,6 +23,17 @@ current_run: ContextVar[ReferenceType[Run[Any, Any]] | None] = ContextVar("actor
 
 committing: ContextVar[bool] = ContextVar("actors_committing", default=False)
 """Whether the calling code runs inside ``commit()``: what it requests is not interrupted with the run."""
+
+
+current_hook: ContextVar[ReferenceType[Cell] | None] = ContextVar("actors_current_hook", default=None)
+"""The actor whose ``on_start`` or ``on_stop`` the calling code is part of, while that runs."""
+
+
+def hook_of_caller() -> Cell | None:
+    """The actor whose hook the calling code is part of, if that hook still runs."""
+    reference = current_hook.get()
+    cell = reference() if reference is not None else None
+    return cell if cell is not None and cell.step in (Step.START, Step.STOP) else None
 
 
 def running() -> Run[Any, Any] | None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actors._current import running
 from actors._errors import ActorStopped, ReplyStuckError
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
 from actors._outcomes import conclude, stopped_error
 from actors._run import Origin, Run
 from actors._step import Ending, Step
-from actors._waiting import path_between
+from actors._waiting import waiting, waits_for_itself
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
@@ -70,22 +69,22 @@ def _cut_everything(cell: Cell) -> None:
 async def stop(cell: Cell, *, drain: bool, timeout: float | None) -> None:
     """Order, wait, and get harsher when the time is over; see :meth:`ActorRef.stop`."""
     begin_end(cell, End.DRAIN if drain else End.STOP)
-    asker = running()
-    if asker is not None and path_between(cell, asker.cell) is not None:
-        return  # it would wait for itself
-    if drain and timeout is not None:
-        with anyio.move_on_after(timeout):
-            await join(cell)
-        begin_end(cell, End.STOP)
-    await join(cell)
+    if waits_for_itself(cell, for_its_end=True):
+        return
+    with waiting(cell):
+        if drain and timeout is not None:
+            with anyio.move_on_after(timeout):
+                await join(cell)
+            begin_end(cell, End.STOP)
+        await join(cell)
 
 
 async def kill(cell: Cell) -> None:
     """See :meth:`ActorRef.kill`."""
     begin_end(cell, End.KILL)
-    asker = running()
-    if asker is None or path_between(cell, asker.cell) is None:
-        await join(cell)
+    if not waits_for_itself(cell, for_its_end=True):
+        with waiting(cell):
+            await join(cell)
 
 
 async def join(cell: Cell) -> None:

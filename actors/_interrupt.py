@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actors._current import running
 from actors._errors import MessageWithdrawn
 from actors._interruption import Interruption, Outcome, Receipt, Source
 from actors._run import Origin, Phase
-from actors._waiting import path_between
+from actors._waiting import waiting, waits_for_itself
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
@@ -33,10 +32,11 @@ def interrupt_run(
     source: Source = "caller",
     message: object = None,
     grace: float = GRACE,
+    below: bool = True,
 ) -> Outcome | None:
     """Interrupt this run now, on its event loop's thread, without waiting.
 
-    The first interrupt of a run is the one that counts; later ones join it.
+    The first interrupt of a run is the one that counts; later ones join it. ``below`` is as for ``cut``.
 
     Returns:
         ``finished`` (it has ended), ``handling`` (``handle_interrupt`` runs already), ``deferred`` (accepted for later), or
@@ -57,39 +57,45 @@ def interrupt_run(
         return "deferred"
     if phase is Phase.REGISTERING or run.protected:
         return "deferred"
-    cut(run, grace)
+    cut(run, grace, below=below)
     return None
 
 
-def cut(run: Run[Any, Any], grace: float = GRACE) -> None:
-    """Cancel the reply of a run that has an interrupt to obey, and interrupt what was requested in it."""
-    request = run.request
-    assert request is not None
+def cut(run: Run[Any, Any], grace: float = GRACE, *, below: bool = True) -> None:
+    """Cancel the reply of a run that has an interrupt to obey, and interrupt what was requested in it.
+
+    Args:
+        run: the run.
+        grace: seconds that the reply has to end.
+        below: whether to go on to what was requested in it; False for a caller who does that himself.
+    """
     run.cell.system.watchdog.watch(run.cell, grace)
     if run.cell.lever is not None:
         run.cell.lever.cut()
-    to_interrupt = [(run, child) for child in run.children or ()]
-    while to_interrupt:  # a list and no recursion: a tree may be deeper than functions may call each other
-        parent, child = to_interrupt.pop()
-        below = child.children if child.phase is Phase.REPLYING and not child.protected else None
-        children, child.children = child.children, None  # it interrupts itself alone
-        try:
-            interrupt_below(parent, child)
-        finally:
-            child.children = children
-        to_interrupt += [(child, grandchild) for grandchild in below or ()]
+    to_visit = [run] if below else []
+    for parent in to_visit:  # a list and no recursion: a tree may be deeper than functions may call each other
+        for child in tuple(parent.children or ()):
+            if interrupt_below(parent, child, below=False):
+                to_visit.append(child)  # noqa: PERF401 - the list grows while it is walked
 
 
-def interrupt_below(parent: Run[Any, Any], child: Run[Any, Any]) -> None:
-    """The parent is being interrupted: so is this child, for the same reason, and the parent's receipt waits for it."""
+def interrupt_below(parent: Run[Any, Any], child: Run[Any, Any], *, below: bool = True) -> bool:
+    """The parent is being interrupted: so is this child, for the same reason, and the parent's receipt waits for it.
+
+    Returns:
+        Whether the child's reply is being cut.
+    """
     request = parent.request
     assert request is not None
     if child.detached:
-        return
-    if interrupt_run(child, reason=request.reason, by=request.by, source="ancestor") != "finished":
+        return False
+    joined = child.request is not None
+    outcome = interrupt_run(child, reason=request.reason, by=request.by, source="ancestor", below=below)
+    if outcome != "finished":
         if parent.cut_children is None:
             parent.cut_children = {}
         parent.cut_children[child] = None
+    return outcome is None and not joined
 
 
 def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) -> None:
@@ -126,9 +132,8 @@ async def interrupt_and_wait(
         return Receipt(
             outcome="finished", run_id=run.id, path=cell.path, reason=reason, by=by, still_queued=len(cell.queue)
         )
-    asker = running()
-    if asker is None or path_between(cell, asker.cell) is None:  # else it would wait for itself
-        with anyio.move_on_after(grace):
+    if not waits_for_itself(cell):
+        with anyio.move_on_after(grace), waiting(cell):
             await _ended(run)
     return receipt(run, reason=reason, by=by, elapsed=anyio.current_time() - began)
 
@@ -177,8 +182,7 @@ def _outcome(run: Run[Any, Any]) -> Outcome:
         return "handling"
     if run.phase is not Phase.REPLYING or run.protected:
         return "deferred"
-    asker = running()
-    if asker is not None and path_between(run.cell, asker.cell) is not None:
+    if waits_for_itself(run.cell):
         return "deferred"  # it is the caller's own: cut at its next await
     return "stuck"
 

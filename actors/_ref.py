@@ -10,7 +10,6 @@ import anyio.lowlevel
 from actors import _ending
 from actors._asking import ask
 from actors._compat import TypeVar
-from actors._current import running
 from actors._errors import MessageWithdrawn
 from actors._from_thread import from_thread
 from actors._interrupt import GRACE, asker_gone, interrupt_run
@@ -20,7 +19,7 @@ from actors._sending import new_run, put_nowait, refuse_mail, send, takes_mail
 from actors._statistics import ActorStatistics, statistics
 from actors._stream import Stream
 from actors._thread_check import check_thread
-from actors._waiting import begin_wait, end_wait
+from actors._waiting import cycle_error, waiting, waits_for_itself
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -288,15 +287,10 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
             AskCycleError: the caller would wait for itself.
         """
         check_thread(self._cell)
-        asker = running()
-        if asker is None or self._cell.dead:
+        if not self._cell.dead and waits_for_itself(self._cell, for_its_end=True):
+            raise cycle_error(self._cell, (self.path, self.path))
+        with waiting(self._cell):
             await _ending.join(self._cell)
-            return
-        begin_wait(asker, self._cell, above_too=True)
-        try:
-            await _ending.join(self._cell)
-        finally:
-            end_wait(asker, self._cell)
 
     # -- from other threads
 

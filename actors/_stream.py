@@ -9,7 +9,7 @@ import anyio
 from actors._compat import TypeVar
 from actors._current import running
 from actors._interrupt import GRACE, asker_gone
-from actors._waiting import path_between
+from actors._waiting import waits_for_itself
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,6 +45,6 @@ class Stream(Generic[R_co, C_co]):
             return
         asker = running()
         asker_gone(run, asker, "disconnected")
-        if error is None and (asker is None or path_between(run.cell, asker.cell) is None):
+        if error is None and not waits_for_itself(run.cell):
             with anyio.move_on_after(GRACE):
                 await run.wait_unwatched()

@@ -21,11 +21,11 @@ LAYERS = """
     _logging
     _event_loop
     _where
+    _step
     _current
     _drive
     _reply
     _note
-    _step
     _mailbox
     _waiter
     _sentinel

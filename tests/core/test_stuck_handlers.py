@@ -22,6 +22,7 @@ class Stubborn(Actor[str, str, str]):
         self.context.emit("half")
         self.began.set()
         await anyio.sleep_forever()
+        return None
 
     async def handle_interrupt(self, message, interruption, /):
         while not self.let_go.is_set():

@@ -56,6 +56,11 @@ class Held(RemoteManager):
         await self._hold(".enroll")
         return intent
 
+    async def intents(self, run_ids):
+        found = await super().intents(run_ids)
+        await self._hold(".intents")
+        return found
+
     async def _hold(self, name):
         if name in self.held:
             self.arrived.set()

@@ -278,7 +278,10 @@ MUTANTS = (
     mutant(
         "taking a message wakes no waiting sender",
         "_mailbox.py",
-        "                self._live -= 1\n                if self._blocked:\n                    self._admit()\n                return mail",
+        "                self._live -= 1\n"
+        "                if self._blocked:\n"
+        "                    self._admit()\n"
+        "                return mail",
         "                self._live -= 1\n                return mail",
         "core/test_mailbox.py",
     ),
@@ -325,7 +328,9 @@ MUTANTS = (
         "a commit runs in the task that is cancelled",
         "_commit.py",
         "    write = _Write(cell, function, args)\n",
-        "    with anyio.CancelScope(shield=True):\n        return await function(*args)\n    write = _Write(cell, function, args)\n",
+        "    with anyio.CancelScope(shield=True):\n"
+        "        return await function(*args)\n"
+        "    write = _Write(cell, function, args)\n",
         "core/test_commit.py",
     ),
     mutant(
@@ -354,6 +359,30 @@ MUTANTS = (
         "        cell.current = None\n",
         "core/test_stuck.py",
         "truth_table/test_stuck_replies_afterwards.py",
+    ),
+    # -- between two steps
+    mutant(
+        "a run that was interrupted between two steps replies all the same",
+        "_outcomes.py",
+        "    if step is Step.REPLY and run.request is not None:",
+        "    if step is Step.REPLY and run.request is not None and run.id == '':",
+        "managers/test_between_steps.py",
+    ),
+    mutant(
+        "an actor that was killed between two steps goes on to the next",
+        "_outcomes.py",
+        "    if cell.ending is not None and cell.ending.kills:\n"
+        '        conclude(cell, run, "stopped", error=stopped_error(cell, run))\n'
+        "        return False",
+        "    if False:\n        return False",
+        "managers/test_while_registering.py",
+    ),
+    mutant(
+        "a run that is over is known in a thread that has copied its context",
+        "_current.py",
+        " or threading.get_ident() != run.cell.system.thread",
+        "",
+        "core/test_systems_in_threads.py",
     ),
     # -- contexts
     mutant(
