@@ -15,6 +15,7 @@ import attrs
 
 from actors._current import current_hook, current_run
 from actors._ending import after_start, after_stop, next_ending_step
+from actors._errors import DuplicateRunError
 from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
 from actors._note import Note
@@ -244,9 +245,12 @@ class Cell:
             return Step.REGISTER
         try:
             intent = registrar.enroll_nowait(run.id)
-        except Exception as error:  # noqa: BLE001 - a run id in use: the asker's to know
+        except DuplicateRunError as error:
             conclude(self, run, "failed", error=error)
             return None
+        except Exception as error:  # noqa: BLE001 - a broken manager never fails a healthy reply
+            logger.error("manager_unreachable", actor=self.path, run_id=run.id, wanted=True, error=repr(error))
+            return Step.REPLY
         return registered(self, run, intent)
 
     def _context_of(self, step: Step) -> Context:

@@ -148,16 +148,20 @@ def cut_off(cell: Cell) -> None:
     run = cell.current
     logger.warning("step.cut_off", actor=cell.path, step=cell.step.value if cell.step else None, where=where)
     cell.disown_step()
-    if run is not None and not run.settled:
-        error = ReplyStuckError(
-            f"the reply of {cell.path} refused to end, and the actor was stopped without it; it hangs at {where}",
-            ref=cell.ref,
-            run_id=run.known_id,
-            message=run.message,
-        )
-        error.where = where
-        conclude(cell, run, "failed", error=error)
+    if run is not None:
+        conclude(cell, run, "failed", error=_stuck_error(cell, run, where))
     cell.wake()
+
+
+def _stuck_error(cell: Cell, run: Run[Any, Any], where: str) -> ReplyStuckError:
+    error = ReplyStuckError(
+        f"the reply of {cell.path} refused to end, and the actor was stopped without it; it hangs at {where}",
+        ref=cell.ref,
+        run_id=run.known_id,
+        message=run.message,
+    )
+    error.where = where
+    return error
 
 
 def refuse(cell: Cell, mail: Run[Any, Any] | Note) -> None:

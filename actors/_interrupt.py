@@ -50,7 +50,7 @@ def interrupt_run(
     if run.request is not None:
         return "deferred" if run.protected or phase is not Phase.REPLYING else None
     run.request = Interruption(
-        run_id=run.id, reason=reason, by=by, source=source, message=message, requested_at=anyio.current_time()
+        run_id=run.id, reason=reason, by=by, source=source, message=message, requested_at=run.cell.system.clock()
     )
     if phase is Phase.QUEUED:
         run.cell.answer_next(run)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import attrs
 
 from actors._errors import ActorStopped, Interrupted, ReplyCancelled, RunCancelledError
-from actors._interrupt import interrupt_run
+from actors._interrupt import interrupt_below, interrupt_run
 from actors._interruption import Interruption
 from actors._logging import get_logger
 from actors._run import Origin, Phase, Run, Status
@@ -21,6 +20,7 @@ from actors._step import Ending, Step
 if TYPE_CHECKING:
     from actors._cell import Cell
     from actors._ref import ActorRef
+    from actors._registrar import Registrar
     from actors.abc import CancelIntent
 
 logger = get_logger("actors.run")
@@ -32,7 +32,7 @@ def after_reply(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> N
         conclude(cell, run, "completed", value)
     elif ending is Ending.ABORTED or (ending is Ending.CUT and run.request is None):
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
-    elif ending is Ending.RAISED and not _says_cancelled(run, value):
+    elif ending is Ending.RAISED and not _says_cancelled(cell, run, value):
         conclude(cell, run, "failed", error=value)
     elif ending is Ending.STRAY and run.request is None:
         conclude(cell, run, "failed", error=_cancelled_error(cell, run, value))
@@ -131,8 +131,15 @@ def conclude(
         if not cell.registrar.inline:
             cell.next_step = Step.RELEASE
             return
-        cell.registrar.release_nowait(run.id)
+        _release_inline(cell, run, cell.registrar)
     settle(cell, run)
+
+
+def _release_inline(cell: Cell, run: Run[Any, Any], registrar: Registrar) -> None:
+    try:
+        registrar.release_nowait(run.id)
+    except Exception as error:  # noqa: BLE001 - a broken manager never fails a healthy reply
+        logger.error("manager_unreachable", actor=cell.path, run_id=run.id, wanted=False, error=repr(error))
 
 
 def settle(cell: Cell, run: Run[Any, Any]) -> None:
@@ -159,14 +166,16 @@ def _nothing_made_of_it(cell: Cell, run: Run[Any, Any]) -> Interrupted:
     return interrupted_error(cell.ref, run.message, attrs.evolve(run.request, partial=run.partial))
 
 
-def _says_cancelled(run: Run[Any, Any], error: BaseException) -> bool:
+def _says_cancelled(cell: Cell, run: Run[Any, Any], error: BaseException) -> bool:
     """Whether code that polls a manager found this very run cancelled; that is an interrupt by the manager."""
     if not isinstance(error, RunCancelledError) or error.run_id != run.known_id:
         return False
     if run.request is None:
         run.request = Interruption(
-            run_id=run.id, reason=error.reason, by=error.by, source="manager", requested_at=anyio.current_time()
+            run_id=run.id, reason=error.reason, by=error.by, source="manager", requested_at=cell.system.clock()
         )
+        for child in tuple(run.children or ()):
+            interrupt_below(run, child)
     return True
 
 

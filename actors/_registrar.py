@@ -106,6 +106,7 @@ class Registrar:
             raise
         if entry.rejected:
             upkeep.end(entry)
+            upkeep.leave_to_background(entry)
             raise DuplicateRunError(run_id, type(self.manager).__name__)
         entry.answered = True
         entry.told = entry.intent is not None

@@ -20,7 +20,7 @@ from actors._lifetime import lifetime
 from actors._managers import Managers
 from actors._runs import Runs
 from actors._spawn import spawn
-from actors._waiter import waiter_factory
+from actors._waiter import clock, waiter_factory
 from actors._watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ class ActorSystem:
         self.token = current_token()
         self.new_waiter = waiter_factory()
         self.context: Context = copy_context()
-        self.watchdog = Watchdog(self.new_waiter)
+        self.clock = clock()
+        self.watchdog = Watchdog(self.new_waiter, self.clock)
         self.commits = Commits(self.new_waiter)
         self.managers = Managers(self)
         self.executor = Executor(self.context, self.new_waiter)

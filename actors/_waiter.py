@@ -1,4 +1,4 @@
-"""Parking one task until somebody wakes it: the one primitive that differs between asyncio and trio.
+"""Parking one task until somebody wakes it, and the time: the two primitives that differ between asyncio and trio.
 
 ``anyio.Event`` does the same for 2 µs more per ask (it looks up the backend, and wraps an event that makes a future), so
 waiting for a reply uses a future on asyncio and a reschedule on trio, both public API.
@@ -98,3 +98,17 @@ def waiter_factory() -> Callable[[], Waiter]:
     import trio  # noqa: PLC0415 - optional: this is where it is in use already
 
     return lambda: TrioWaiter(trio.lowlevel)
+
+
+def clock() -> Callable[[], float]:
+    """The clock of the event loop that is running now, in seconds.
+
+    ``anyio.current_time()`` tells the same, but not in a callback of asyncio's loop (a signal handler, a call from another
+    thread), which runs in no task.
+    """
+    native = current_token().native_token
+    if isinstance(native, asyncio.AbstractEventLoop):
+        return native.time
+    import trio  # noqa: PLC0415 - optional: this is where it is in use already
+
+    return trio.current_time

@@ -62,10 +62,12 @@ class Watchdog:
 
     Args:
         new_waiter: makes waiters for the system's event loop.
+        clock: tells that loop's time.
     """
 
-    def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
+    def __init__(self, new_waiter: Callable[[], Waiter], clock: Callable[[], float]) -> None:
         self._new_waiter = new_waiter
+        self._clock = clock
         self._watched: list[_Watched] = []
         self._numbers = itertools.count()
         self._waiter: Waiter | None = None
@@ -76,7 +78,7 @@ class Watchdog:
         """The step that this cell runs is being cut: look at it when ``grace`` seconds are over."""
         if cell.lever is None or cell.coroutine is None:
             return
-        step, due = weakref.ref(cell.coroutine), anyio.current_time() + grace
+        step, due = weakref.ref(cell.coroutine), self._clock() + grace
         self._push(_Watched(due, next(self._numbers), cell.lever, step, weakref.ref(cell)))
         if due < self._wakes_at and self._waiter is not None:
             self._waiter.wake()
@@ -100,7 +102,7 @@ class Watchdog:
             with anyio.CancelScope(deadline=self._wakes_at):
                 await self._waiter
             self._waiter = None
-            await self._look(anyio.current_time())
+            await self._look(self._clock())
 
     async def _look(self, now: float) -> None:
         refusing: list[_Watched] = []

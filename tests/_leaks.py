@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
+from _pytest.outcomes import OutcomeException
 
 from actors import Actor, ActorSystem
+from tests._support import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 KINDS = ("tasks", "timers", "cancelling", "errors", "systems", "actors")
 
@@ -133,6 +136,13 @@ class WatchedSystem(ActorSystem):
     def __init__(self, guard: Guard, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._guard = guard
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if isinstance(error, (AssertionError, OutcomeException, TimeoutError)):
+            Gate.open_all()  # the test has failed: it need not hang as well
+        return await super().__aexit__(kind, error, traceback)
 
     async def spawn_below(self, parent: Any, actor: Any, **options: Any) -> Any:
         if isinstance(actor, Actor):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import anyio
 import anyio.lowlevel
@@ -75,9 +76,15 @@ class Hang:
 
 
 class Gate:
-    """A message whose reply waits until the gate is opened, and then is ``value``; a shielded one cannot be cut."""
+    """A message whose reply waits until the gate is opened, and then is ``value``; a shielded one cannot be cut.
+
+    tests/conftest.py opens them all at the end of a test, so that one that has failed does not hang as well.
+    """
+
+    made: ClassVar[weakref.WeakSet[Gate]] = weakref.WeakSet()
 
     def __init__(self, value: object = "opened", *, shielded: bool = False) -> None:
+        self.made.add(self)
         self.began = anyio.Event()
         self.opened = anyio.Event()
         self.value = value
@@ -85,6 +92,12 @@ class Gate:
 
     def open(self) -> None:
         self.opened.set()
+
+    @classmethod
+    def open_all(cls) -> None:
+        for gate in list(cls.made):
+            gate.open()
+        cls.made.clear()
 
     async def __call__(self, _actor: object) -> Any:
         self.began.set()

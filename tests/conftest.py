@@ -16,6 +16,7 @@ import uvloop
 
 from actors import Run
 from tests._leaks import KINDS, Guard
+from tests._support import Gate
 from tests._virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ async def system(new_system: Callable[..., ActorSystem]) -> AsyncIterator[ActorS
     """An open system, closed after the test."""
     async with new_system(drain_timeout=2.0) as system:
         yield system
+        Gate.open_all()
 
 
 @pytest.fixture

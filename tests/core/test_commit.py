@@ -299,13 +299,14 @@ async def test_a_commit_sees_the_context_variables_of_its_caller(system):
 
 async def test_what_a_commit_requests_is_not_interrupted_with_the_run(system):
     """Promise 10: an ask inside it completes as well."""
-    above_actor, below_actor = Doer(), Doer()
-    above, below = await system.spawn(above_actor), await system.spawn(below_actor)
+    above_actor, below_actor, other_actor = Doer(), Doer(), Doer()
+    above, below, other = [await system.spawn(actor) for actor in (above_actor, below_actor, other_actor)]
     gate, asked, kept = Gate("asked"), Gate("requested"), []
 
     async def write():
+        kept.append(await other.request(asked))
+        await asked.began.wait()
         kept.append(await below.ask(gate))
-        kept.append(await below.request(asked))
 
     async def reply(actor):
         await actor.context.commit(write)
@@ -317,11 +318,10 @@ async def test_what_a_commit_requests_is_not_interrupted_with_the_run(system):
     await quiet()
     gate.open()
     assert (await run).reason == "enough"
-    await asked.began.wait()
     asked.open()
-    assert kept[0] == "asked"
-    assert await kept[1] == "requested"
-    assert below_actor.handled == []
+    assert await kept[0] == "requested"
+    assert kept[1] == "asked"
+    assert below_actor.handled == other_actor.handled == []
 
 
 async def test_handle_interrupt_and_the_hooks_can_commit(system):

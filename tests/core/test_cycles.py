@@ -186,6 +186,28 @@ async def test_an_edge_is_gone_when_the_wait_is_over(system):
     assert await other.ask(ask(one, "hello")) == "hello"
 
 
+async def test_an_actor_that_has_waited_may_be_asked_by_the_other_while_it_goes_on(system):
+    """R52: its run still lasts, and waits for nobody any more."""
+    one, other = await system.spawn(Doer()), await system.spawn(Doer())
+    asked, kept = anyio.Event(), []
+
+    async def asks_back(_actor):
+        asked.set()
+        return await one.ask("hello")
+
+    async def goes_on(_actor):
+        with anyio.move_on_after(0.001):
+            await other.ask(Hang())
+        await other.ask("hello")
+        kept.append(await other.request(asks_back))
+        await asked.wait()
+        await quiet()
+        return kept[0].status
+
+    assert await one.ask(goes_on) == "running"
+    assert await kept[0] == "hello"
+
+
 async def test_many_may_wait_for_one(system):
     """R52: a tree is no circle, nor is a diamond."""
     bottom = await system.spawn(Doer())

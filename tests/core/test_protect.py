@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from actors import UsageError
-from tests._support import Call, Doer, Hang, quiet, turns
+from tests._support import Call, Doer, Gate, Hang, quiet, turns
 
 
 class Section:
@@ -15,7 +15,8 @@ class Section:
 
     def __init__(self, depth: int = 1) -> None:
         self.depth = depth
-        self.began, self.leave, self.after = anyio.Event(), anyio.Event(), anyio.Event()
+        self.began, self.after = anyio.Event(), anyio.Event()
+        self.leave = Gate()
         self.inside = 0
 
     async def __call__(self, actor):
@@ -29,7 +30,7 @@ class Section:
                 await self.nested(actor, depth - 1)
             else:
                 self.began.set()
-                await self.leave.wait()
+                await self.leave(actor)
             await turns(2)
             self.inside += 1
 
@@ -45,7 +46,7 @@ async def test_an_interrupt_takes_effect_at_the_end_of_the_outermost_section(sys
     assert ref.interrupt_nowait("enough")
     await quiet()
     assert run.status == "interrupting"
-    section.leave.set()
+    section.leave.open()
     assert (await run).reason == "enough"
     assert section.inside == depth
     assert not section.after.is_set()
@@ -61,7 +62,7 @@ async def test_the_receipt_says_deferred_while_the_section_lasts(system):
     receipt = await ref.interrupt("enough", grace=0.01)
     assert (receipt.outcome, receipt.run_id) == ("deferred", run.id)
     assert not receipt
-    section.leave.set()
+    section.leave.open()
     assert (await run.interrupt()).outcome == "interrupted"
     assert (await run).reason == "enough"
 
@@ -76,7 +77,7 @@ async def test_the_receipt_waits_for_the_end_of_the_section(system):
         call = Call(group, ref.interrupt, "enough")
         await quiet()
         assert not call.over
-        section.leave.set()
+        section.leave.open()
         assert (await call.result()).outcome == "interrupted"
     assert run.status == "interrupted"
 
@@ -152,7 +153,7 @@ async def test_what_the_section_asks_is_interrupted_only_when_it_ends(system):
     assert above.interrupt_nowait("enough")
     await quiet()
     assert kept[0].status == "running"
-    section.leave.set()
+    section.leave.open()
     receipt = await run.interrupt()
     assert kept[1:] == ["in time"]
     assert [child.outcome for child in receipt.children] == ["interrupted"]

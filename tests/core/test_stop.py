@@ -248,6 +248,19 @@ async def test_kill_cuts_the_reply_without_handle_interrupt_and_on_stop(system):
     assert [letter.message for letter in system.dead_letters] == ["told"]
 
 
+async def test_an_order_to_stop_does_not_take_a_kill_back(system):
+    """R37: the harsher one counts, whichever comes later."""
+    notes = []
+    actor, ref, _, current, _ = await busy(system, Noting("it", notes))
+    async with anyio.create_task_group() as group:
+        kill = Call(group, ref.kill)
+        while ref.statistics().state != "ending":
+            await anyio.lowlevel.checkpoint()
+        stop = Call(group, ref.stop, drain=False)
+        assert [await kill.ended(), await stop.ended()] == ["returned", "returned"]
+    assert (actor.handled, notes, current.status) == ([], [], "stopped")
+
+
 async def test_kill_cuts_handle_interrupt_too(system):
     """R50."""
     hang = Hang()
@@ -294,6 +307,25 @@ async def test_kill_ends_the_children_as_well(system):
     await ref.kill()
     assert (run.status, below.statistics().state, notes) == ("stopped", "dead", [])
     assert child.handled == []
+
+
+async def test_kill_cuts_the_children_at_once_even_while_the_parent_takes_its_time(system):
+    """R51."""
+    hang, gate = Hang(), Gate(shielded=True)
+    ref = await system.spawn(Noting("parent", [], [Noting("child", [])]))
+    run = await ref.request(gate)
+    below = await system.find(f"{ref.name}/child").request(hang)
+    await hang.began.wait()
+    await gate.began.wait()
+    async with anyio.create_task_group() as group:
+        kill = Call(group, ref.kill)
+        while below.status != "stopped":
+            await anyio.lowlevel.checkpoint()
+        assert not kill.over
+        gate.open()
+        assert await kill.ended() == "returned"
+    assert hang.cut
+    assert run.settled
 
 
 # -- children

@@ -86,7 +86,6 @@ async def test_its_request_is_settled_once(system, settlements, given_up):
     assert set(settlements.values()) == {1}
 
 
-@pytest.mark.xfail(reason="the actor that is cut off from it neither runs its on_stop nor undoes the registration")
 async def test_an_actor_that_is_stopped_without_it_undoes_the_registration_and_runs_on_stop(given_up, manager):
     """R25, promise 11: the step is left to itself, the actor ends in order."""
     ref, _, log = given_up

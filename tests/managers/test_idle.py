@@ -106,7 +106,6 @@ async def test_the_manager_of_one_process_needs_no_task_even_while_its_runs_are_
     assert counts[0] == counts[1]
 
 
-@pytest.mark.xfail(reason="the refused run stays in the registrar's book, and the watch goes on for ever")
 async def test_a_run_id_that_was_refused_leaves_nothing_running(system, server):
     """R53: the other owner's run is none of ours."""
     ref = await system.spawn(Doer(), cancellation=RemoteManager(server, lease=3))

@@ -17,13 +17,6 @@ from tests.managers._doubles import NATIVE
 in_thread = anyio.to_thread.run_sync
 
 
-@pytest.fixture(autouse=True)
-def known_fault(request, anyio_backend):
-    """On asyncio a cancel that does not come from a task of the loop is lost, with the manager that tells by itself."""
-    if anyio_backend[0] == "asyncio" and request.node.callspec.params.get("store", "memory") == "memory":
-        request.applymarker(pytest.mark.xfail(reason="anyio.current_time() in a callback of the loop", run=False))
-
-
 class Loyal(Doer):
     """Notes the thread in which it is told of an interrupt."""
 

@@ -155,7 +155,6 @@ async def test_a_handler_that_raises_it_has_failed(system):
         await run
 
 
-@pytest.mark.xfail(reason="what the reply had requested goes on as if nothing had happened")
 async def test_what_the_reply_had_requested_is_interrupted_with_it(system):
     """R10: as with any other interrupt; a run is interrupted with the run in which it was requested."""
     below, hang = Doer(), Hang()
