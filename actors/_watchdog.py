@@ -83,6 +83,11 @@ class Watchdog:
         if due < self._wakes_at and self._waiter is not None:
             self._waiter.wake()
 
+    def step_ended(self) -> None:
+        """Some step has ended; if it is the one that was to be looked at next, there is nothing to wait for any more."""
+        if self._watched and self._waiter is not None and not self._watched[0].runs():
+            self._waiter.wake()
+
     async def run(self) -> None:
         """The task, until ``close``. Shielded: while a system is being cancelled it is needed most."""
         with anyio.CancelScope(shield=True) as self._scope:

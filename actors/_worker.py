@@ -234,6 +234,7 @@ class Worker:
         self.coroutine = None
         cell = self.cell
         assert cell is not None
+        cell.system.watchdog.step_ended()
         if cell.lever is self:
             cell.finish(ending, value)
         else:
