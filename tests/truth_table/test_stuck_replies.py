@@ -27,7 +27,7 @@ async def test_it_is_reported_with_where_it_hangs_and_burns_nothing_until_it_end
         run = await scene.begin(script)
         receipt = await scene.ref.interrupt("stop", by="anna", grace=GRACE)
         assert (receipt.outcome, bool(receipt), receipt.run_id, receipt.partial) == ("stuck", False, run.id, ("half",))
-        assert receipt.elapsed >= GRACE
+        assert receipt.elapsed >= GRACE - 0.002  # uvloop counts whole milliseconds
         assert f"{kind.__name__}.__call__" in receipt.where
         assert (run.status, scene.actor.handled) == ("interrupting", [])
 
