@@ -75,11 +75,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     test = pyfuncitem.obj
     if inspect.iscoroutinefunction(test):
         _, options = pyfuncitem.funcargs["anyio_backend"]
+        config = pyfuncitem.config
+        ours = config.getoption("timeout", None) or config.getini("timeout")
+        limit = min(LIMIT, 0.8 * float(ours))  # before pytest-timeout, which leaves the event loop in a mess
         virtual = "clock" in options or options.get("loop_factory") is VirtualTimeLoop
 
         @functools.wraps(test)
         async def limited(**arguments: Any) -> None:
-            with anyio.fail_after(LIMIT if not virtual else LIMIT_IN_VIRTUAL_TIME):
+            with anyio.fail_after(limit if not virtual else LIMIT_IN_VIRTUAL_TIME):
                 await test(**arguments)
 
         pyfuncitem.obj = limited

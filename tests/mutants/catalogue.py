@@ -205,14 +205,14 @@ MUTANTS = (
     mutant(
         "the reason of an interrupt is lost on the way down",
         "_interrupt.py",
-        'interrupt_run(child, reason=request.reason, by=request.by, source="ancestor")',
-        'interrupt_run(child, source="ancestor")',
+        'interrupt_run(child, reason=request.reason, by=request.by, source="ancestor", below=below)',
+        'interrupt_run(child, source="ancestor", below=below)',
         "core/test_tree.py",
     ),
     mutant(
         "a receipt does not wait for what is below",
         "_interrupt.py",
-        "    for child in run.cut_children or ():\n        await _ended(child)\n",
+        "        runs += each.cut_children or ()\n",
         "",
         "core/test_tree.py",
     ),
@@ -241,8 +241,8 @@ MUTANTS = (
     mutant(
         "what was requested in a run survives its interrupt",
         "_interrupt.py",
-        "    for child in tuple(run.children or ()):\n        interrupt_below(run, child)\n",
-        "",
+        "    to_visit = [run] if below else []\n",
+        "    to_visit: list[Run[Any, Any]] = []\n",
         "core/test_tree.py",
     ),
     mutant(
@@ -336,8 +336,8 @@ MUTANTS = (
     mutant(
         "a commit swallows the cancellation that came meanwhile",
         "_commit.py",
-        "    if native is not None:\n        raise native\n",
-        "",
+        "    if native is not None:\n",
+        "    if native is not None and write.error is not None:\n",
         "core/test_commit.py",
     ),
     # -- stuck replies
@@ -355,7 +355,7 @@ MUTANTS = (
     mutant(
         "the asker of a stuck reply hears nothing when the actor is stopped",
         "_ending.py",
-        '        conclude(cell, run, "failed", error=error)\n',
+        '        conclude(cell, run, "failed", error=_stuck_error(cell, run, where))\n',
         "        cell.current = None\n",
         "core/test_stuck.py",
         "truth_table/test_stuck_replies_afterwards.py",
@@ -411,8 +411,8 @@ MUTANTS = (
     mutant(
         "a run stays registered after its end",
         "_outcomes.py",
-        "        cell.registrar.release_nowait(run.id)\n",
-        "",
+        "        _release_inline(cell, run, cell.registrar)\n",
+        "        pass\n",
         "test_manager_injection.py",
     ),
     mutant(
