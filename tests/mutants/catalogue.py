@@ -164,12 +164,22 @@ MUTANTS = (
         "core/test_in_spite_of_an_interrupt.py",
         "truth_table/test_awkward_endings.py",
     ),
-    mutant(
+    Mutant(
         "a request is settled by the last one who tries",
-        "_run.py",
-        "        if self.phase is Phase.SETTLED:\n            return False\n",
-        "",
-        "core/test_stuck_handlers.py",
+        (
+            Edit("actors/_run.py", "        if self.phase is Phase.SETTLED:\n            return False\n", ""),
+            Edit(
+                "actors/_outcomes.py",
+                "    if not run.settled:  # else whoever asked has been told already\n",
+                "    if cell is not None:\n",
+            ),
+            Edit(
+                "actors/_outcomes.py",
+                "    if run.settled:\n        return\n    assert run.outcome",
+                "    assert run.outcome",
+            ),
+        ),
+        ("tests/core/test_stuck_handlers.py",),
     ),
     mutant(
         "a run id of another run counts as this one's",
