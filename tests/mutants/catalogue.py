@@ -403,19 +403,21 @@ MUTANTS = (
         "core/test_context_variables.py",
     ),
     # -- ending
-    mutant(
+    Mutant(
         "what is queued is forgotten when its actor is stopped",
-        "_ending.py",
-        "    if end is not End.DRAIN:\n        _refuse_all(cell)\n",
-        "",
-        "core",
+        (
+            Edit("actors/_ending.py", "    if end is not End.DRAIN:\n        _refuse_all(cell)\n", ""),
+            Edit("actors/_ending.py", "    _refuse_all(cell)\n    if cell.current", "    if cell.current"),
+        ),
+        ("tests/core/test_stop.py", "tests/core/test_settles_once.py"),
     ),
     mutant(
         "children end in the order in which they were started",
         "_ending.py",
         "begin_end(next(reversed(cell.children.values())), cell.ending)",
         "begin_end(next(iter(cell.children.values())), cell.ending)",
-        "core",
+        "core/test_stop.py",
+        "core/test_leaving.py",
     ),
     # -- managers
     mutant(
