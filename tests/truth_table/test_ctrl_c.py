@@ -22,6 +22,14 @@ every_loop = pytest.mark.parametrize("loop", LOOPS)
 every_loop_of_asyncio = pytest.mark.parametrize("loop", [loop for loop in LOOPS if loop.id != "trio"])
 
 
+@pytest.fixture(autouse=True)
+def sigint_as_in_a_terminal():
+    """A shell starts what it runs in the background with SIGINT ignored, which is inherited."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run_on(loop, main):
     backend, options = loop
     return anyio.run(main, backend=backend, backend_options=options)
