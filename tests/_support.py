@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import anyio
 import anyio.lowlevel
+import pytest
 import trio
 import trio.abc
 import trio.testing
 
-from actors import Actor
+from actors import Actor, AskTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from anyio.abc import TaskGroup
 
-    from actors import Interruption
+    from actors import ActorRef, Interruption
 
 
 class Doer(Actor[Any, Any, Any]):
@@ -166,6 +167,23 @@ async def quiet() -> None:
         if calm == 3:
             return
     raise AssertionError("some task never comes to rest")
+
+
+async def expire(scope: anyio.CancelScope, event: anyio.Event) -> None:
+    """A timeout that expires when something has happened, rather than after a time that may be too short."""
+    await event.wait()
+    scope.deadline = anyio.current_time()
+
+
+async def ask_until_too_late(ref: ActorRef[Any, Any, Any]) -> Hang:
+    """Ask with a timeout that expires in the reply. A machine that is busy may need longer to get there."""
+    for timeout in (0.005, 0.05, 0.5, 5.0):
+        hang = Hang()
+        with pytest.raises(AskTimeout):
+            await ref.ask(hang, timeout=timeout)
+        if hang.began.is_set():
+            return hang
+    raise AssertionError("the reply never began")
 
 
 async def turns(count: int) -> None:

@@ -101,7 +101,7 @@ WAYS = {
     "its handler failed after a cancel": Way(ZeroDivisionError, hangs, cancel, Fails),
     "its asker left": Way(None, hangs, go_away),
     "its asker left and its handler failed": Way(None, hangs, go_away, Fails),
-    "its asker had no more time": Way(AskTimeout, hangs, nothing, timeout=0.1),
+    "its asker had no more time": Way(AskTimeout, hangs, nothing, timeout=0.4),
     "stopped": Way(Interruption, hangs, stop),
     "killed": Way(ActorStopped, hangs, kill),
     "killed without a reply to interrupts": Way(ActorStopped, hangs, kill, Mute),

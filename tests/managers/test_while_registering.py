@@ -111,7 +111,7 @@ async def test_an_asker_who_leaves_meanwhile_is_withdrawn_without_a_word(system,
 async def test_an_ask_whose_time_is_up_meanwhile_is_withdrawn_without_a_word(system, slow):
     """Promise 7: the time for registering counts."""
     async with anyio.create_task_group() as group:
-        actor, ref, call, hang = await registering(system, group, slow, timeout=0.01)
+        actor, ref, call, hang = await registering(system, group, slow, timeout=0.3)
         assert await call.ended() == "raised"
         slow.let_go()
     assert isinstance(call.value, AskTimeout)
