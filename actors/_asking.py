@@ -10,8 +10,8 @@ import anyio.lowlevel
 from actors._current import running
 from actors._errors import AskTimeout, ReplyTypeError
 from actors._interrupt import asker_gone
-from actors._run import Origin, Run
-from actors._sending import new_run, refuse_mail, send, takes_mail
+from actors._run import ASK, SETTLED, Run
+from actors._sending import new_run, put, refuse_mail, send, takes_mail
 from actors._statistics import doing
 from actors._waiting import begin_wait, end_wait
 
@@ -32,12 +32,16 @@ async def ask(
     asker = running()
     if asker is not None and asker.request is not None:
         await anyio.lowlevel.checkpoint_if_cancelled()  # an interrupted run starts nothing new
-    run: Run[Any, Any] = new_run(cell, message, Origin.ASK, run_id)
+    run: Run[Any, Any] = new_run(cell, message, ASK, run_id)
     run.detached = detach
     if not takes_mail(cell):
         refuse_mail(cell, run)
     try:
-        if timeout is None:
+        if timeout is None and asker is None and not cell.queue.full:  # nothing to wait for but the reply
+            run.asker = cell.system.new_waiter()
+            put(cell, run)
+            await run.asker
+        elif timeout is None:
             await _exchange(cell, run, asker)
         else:
             with anyio.move_on_after(timeout):
@@ -46,7 +50,7 @@ async def ask(
         asker_gone(run, asker, "asker_gone")
         raise
     try:
-        if not run.settled:
+        if run.phase is not SETTLED:
             assert timeout is not None
             raise _timed_out(cell, run, asker, timeout)
         reply = run.result()

@@ -21,8 +21,9 @@ from actors._logging import get_logger
 from actors._note import Note
 from actors._outcomes import after_handle, after_register, after_reply, conclude, registered, settle, still_right
 from actors._reply import coroutine_of, reply_coroutine
-from actors._run import Phase, Run, reference
-from actors._step import Ending, Lever, Step
+from actors._run import REPLYING, Phase, Run, reference
+from actors._step import REPLY, RETURNED, Ending, Lever, Step
+from actors._waiter import wake
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -62,6 +63,7 @@ class Cell:
     queue: MailQueue[Run[Any, Any] | Note]
     interrupt_timeout: float
     registrar: Registrar | None
+    hears_endings: bool  # whether the actor wants to know how its replies end
     ref: ActorRef[Any, Any, Any] = attrs.field(init=False)
     state: State = State.STARTING
     ending: Any = None  # how the actor is to end, once it is to end
@@ -70,7 +72,6 @@ class Cell:
     urgent: deque[Run[Any, Any]] | None = None  # interrupted while queued: answered before other messages
     step: Step | None = None
     next_step: Step | None = None
-    turn: int = 0  # counts steps, so that a watcher knows whether it still looks at the same one
     lever: Lever | None = None  # the hold on the step that runs now
     coroutine: Coroutine[Any, Any, Any] | None = None  # that step
     context: Context | None = None  # in which that step runs: that of whoever asked for it
@@ -94,16 +95,22 @@ class Cell:
 
     def begin(self, lever: Lever) -> Coroutine[Any, Any, Any] | None:
         """The next step's coroutine, to be driven by whoever holds the lever; None when there is nothing to do now."""
+        if not self.queue.live and self.next_step is None and self.urgent is None and self.ending is None:
+            return None  # what choosing comes to after most messages
         while (step := self.next_step or self._choose()) is not None:
             self.next_step = None
-            if self.current is not None and not still_right(self, self.current, step):
+            run = self.current
+            if run is not None and (run.request or self.ending is not None) and not still_right(self, run, step):
                 continue
             self.step = step
-            self.turn += 1
             self.lever = lever
-            self.context = self._context_of(step)
             try:
-                self.coroutine = self.context.run(self._start, step)
+                if step is REPLY and run is not None and run.context is not None:
+                    self.context = context = run.context
+                    self.coroutine = context.run(reply_coroutine, self.actor, run)
+                else:
+                    self.context = context = self._context_of(step)
+                    self.coroutine = context.run(self._start, step)
             except Exception as error:  # noqa: BLE001 - the step failed before it began
                 self.finish(Ending.RAISED, error)
             else:
@@ -112,12 +119,14 @@ class Cell:
 
     def finish(self, ending: Ending, value: Any = None) -> None:
         """The step that was begun has ended like this; ``value`` is what it returned or raised."""
-        step, self.step = self.step, None
-        run = self.current
-        self.lever = self.coroutine = self.context = None
-        if run is None:
+        step, run = self.step, self.current
+        self.step = self.lever = self.coroutine = self.context = None
+        if step is REPLY and ending is RETURNED and run is not None and not (run.registered or self.hears_endings):
+            self.current = None  # what conclude() comes to when nobody else has to know first
+            self.completed += run.settle("completed", value)
+        elif run is None:
             self._finish_without_run(step, ending, value)
-        elif step is Step.REPLY:
+        elif step is REPLY:
             after_reply(self, run, ending, value)
         elif step is Step.HANDLE:
             after_handle(self, run, ending, value)
@@ -205,13 +214,12 @@ class Cell:
     def disown_step(self) -> None:
         """Whatever the step that runs now still does, it is none of this actor's any more."""
         self.lever = self.coroutine = self.step = None
-        self.turn += 1
         self.system.executor.release(self)
 
     def _tell_joiners(self) -> None:
         joiners, self.joiners = self.joiners, None
         for waiter in joiners or ():
-            waiter.wake()
+            wake(waiter)
 
     # -- choosing and starting a step
 
@@ -234,7 +242,7 @@ class Cell:
                 return Step.NOTE
             self.current = mail
             if self.registrar is None:
-                return Step.REPLY
+                return REPLY
             step = self._register(mail, self.registrar)
             if step is not None:
                 return step
@@ -278,11 +286,6 @@ class Cell:
         return coroutine_of(hook(), self.actor, step.value)
 
     def _start_of_run(self, step: Step, actor: Actor[Any, Any, Any], run: Run[Any, Any]) -> Coroutine[Any, Any, Any]:
-        if step is Step.REPLY:
-            current_run.set(reference(run))
-            run.phase = Phase.REPLYING
-            run.started = True
-            return reply_coroutine(actor, run)
         if step is Step.HANDLE:
             assert run.request is not None
             current_run.set(reference(run))

@@ -15,6 +15,7 @@ import anyio
 
 from actors._current import committing
 from actors._outcomes import stopped_error
+from actors._waiter import wake
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,7 +68,7 @@ class Commits:
         """One has ended."""
         self._scopes.discard(scope)
         if not self._scopes and self._waiter is not None:
-            self._waiter.wake()
+            wake(self._waiter)
 
     def limit(self, deadline: float) -> None:
         """None goes on after this time of the event loop's clock. The first limit stays."""
@@ -120,4 +121,4 @@ class _Write:
             self._cell.commits.remove(self._scope)
         self._cell.system.commits.end(self._scope)
         if self.waiter is not None:
-            self.waiter.wake()
+            wake(self.waiter)

@@ -16,6 +16,7 @@ from actors._fatal import is_fatal
 from actors._logging import get_logger
 from actors._sentinel import Sentinel
 from actors._step import Ending
+from actors._waiter import wake
 from actors._where import where_suspended
 from actors._worker import Worker
 
@@ -44,6 +45,7 @@ class Executor:
 
     def __init__(self, context: Context, new_waiter: Callable[[], Waiter]) -> None:
         self.new_waiter = new_waiter
+        self.new_scope: Callable[[], anyio.CancelScope] = type(anyio.CancelScope())  # looking it up each time takes 2 µs
         self.sentinel = Sentinel(new_waiter)
         self.ready: deque[Cell] = deque()
         self._context = context
@@ -80,7 +82,7 @@ class Executor:
             cell.scheduled = False
             self._busy -= 1
             if not self._busy and self._quiet is not None:
-                self._quiet.wake()
+                wake(self._quiet)
 
     # -- for the system
 
@@ -109,7 +111,8 @@ class Executor:
         if len(self._parked) >= SPARE_WORKERS:
             return False
         self._parked.append(worker)
-        self.asleep(worker)
+        worker.awake = False
+        self._awake -= 1
         return True
 
     def asleep(self, worker: Worker) -> None:
@@ -130,12 +133,13 @@ class Executor:
             return
         if self._parked:
             worker = self._parked.pop()
-            worker.wake()
+            wake(worker.waiter)
         else:
             worker = Worker(self)
             self._workers.add(worker)
             self._context.run(self._group.start_soon, self._host, worker)
-        self.awoken(worker)
+        worker.awake = True
+        self._awake += 1
 
     async def _host(self, worker: Worker) -> None:
         """Keep what happens to a worker's task away from the system.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
 
+from actors._waiter import wake
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -60,18 +62,18 @@ class MailQueue(Generic[MailT]):
         capacity: see :class:`Mailbox`.
     """
 
-    __slots__ = ("_blocked", "_capacity", "_dead", "_first", "_live", "_rest")
+    __slots__ = ("_blocked", "_capacity", "_dead", "_first", "_rest", "live")
 
     def __init__(self, capacity: int | None) -> None:
         self._capacity = capacity
         self._first: MailT | None = None
         self._rest: deque[MailT] | None = None
-        self._live = 0
+        self.live = 0  # how many messages wait
         self._dead = 0
         self._blocked: deque[tuple[MailT, Waiter]] | None = None
 
     def __len__(self) -> int:
-        return self._live
+        return self.live
 
     def __iter__(self) -> Iterator[MailT]:
         """The messages that wait, in order; those of blocked senders are not among them yet."""
@@ -82,12 +84,12 @@ class MailQueue(Generic[MailT]):
     @property
     def full(self) -> bool:
         """Whether there is no room. While senders wait there is none: room goes to the first of them at once."""
-        return self._capacity is not None and self._live >= self._capacity
+        return self._capacity is not None and self.live >= self._capacity
 
     def put(self, mail: MailT) -> None:
         """Append, whether or not there is room: ask ``full`` before."""
         mail.queued = True
-        self._live += 1
+        self.live += 1
         if self._first is None:
             self._first = mail
         elif self._rest is None:
@@ -107,7 +109,7 @@ class MailQueue(Generic[MailT]):
                 self._first = None
             if mail.queued:
                 mail.queued = False
-                self._live -= 1
+                self.live -= 1
                 if self._blocked:
                     self._admit()
                 return mail
@@ -119,9 +121,9 @@ class MailQueue(Generic[MailT]):
         if not mail.queued:
             return self._unblock(mail)
         mail.queued = False
-        self._live -= 1
+        self.live -= 1
         self._dead += 1
-        if self._dead > _WORTH_COMPACTING and self._dead > self._live:
+        if self._dead > _WORTH_COMPACTING and self._dead > self.live:
             self._compact()
         if self._blocked:
             self._admit()
@@ -140,9 +142,9 @@ class MailQueue(Generic[MailT]):
             mail.queued = False
         for mail, waiter in self._blocked or ():
             mails.append(mail)
-            waiter.wake()
+            wake(waiter)
         self._first = self._rest = self._blocked = None
-        self._live = self._dead = 0
+        self.live = self._dead = 0
         return mails
 
     def _unblock(self, mail: MailT) -> bool:
@@ -150,17 +152,17 @@ class MailQueue(Generic[MailT]):
             if entry[0] is mail:
                 assert self._blocked is not None
                 self._blocked.remove(entry)
-                entry[1].wake()
+                wake(entry[1])
                 self._admit()
                 return True
         return False
 
     def _admit(self) -> None:
         assert self._capacity is not None
-        while self._blocked and self._live < self._capacity:
+        while self._blocked and self.live < self._capacity:
             mail, waiter = self._blocked.popleft()
             self.put(mail)
-            waiter.wake()
+            wake(waiter)
 
     def _compact(self) -> None:
         mails = list(self)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import inspect
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
+from weakref import ref
+
+from actors._current import current_run
+from actors._run import REPLYING
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -14,8 +18,17 @@ if TYPE_CHECKING:
 
 
 def reply_coroutine(actor: Actor[Any, Any, Any], run: Run[Any, Any]) -> Coroutine[Any, Any, Any]:
-    """The actor's reply to the run's message, to be driven. Whatever ``reply`` itself raises comes out of here."""
+    """The actor's reply to the run's message, to be driven, in the context in which this is called.
+
+    Whatever ``reply`` itself raises comes out of here.
+    """
+    current_run.set(ref(run))
+    run.phase = REPLYING
+    run.started = True
     answer: Any = actor.reply(run.message)
+    if type(answer) is CoroutineType:
+        coroutine: Coroutine[Any, Any, Any] = answer
+        return coroutine
     if hasattr(answer, "__aiter__"):
         return _read(actor, run, answer)
     return coroutine_of(answer, actor, "reply", " or an async generator")

@@ -11,6 +11,7 @@ from actors._chunk_reader import Chunks
 from actors._compat import TypeVar
 from actors._current import committing, running
 from actors._thread_check import check_thread
+from actors._waiter import wake
 from actors._waiting import begin_wait, end_wait
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class Origin(enum.Enum):
     REQUEST = "request"  # whoever awaits the run gets it; logged if nobody does
 
 
+# On the path of every message: see _step.
+QUEUED = Phase.QUEUED
+REPLYING = Phase.REPLYING
+SETTLED = Phase.SETTLED
+ASK = Origin.ASK
+
+
 class Run(Generic[R_co, C_co]):
     """One message on its way: await it for the reply, iterate it for the chunks.
 
@@ -67,6 +75,7 @@ class Run(Generic[R_co, C_co]):
         "_value",
         "_waiters",
         "abandoned",
+        "asker",
         "cell",
         "children",
         "context",
@@ -92,7 +101,7 @@ class Run(Generic[R_co, C_co]):
         self.context: Context | None = context
         self.origin = origin
         self._id = run_id
-        self.phase = Phase.QUEUED
+        self.phase = QUEUED
         self.queued = False  # in the mailbox now
         self.request: Interruption[Any] | None = None  # the interrupt that this run obeys: the first one
         self.outcome: tuple[Status, Any, BaseException | None] | None = None  # known, but the run is not settled yet
@@ -102,6 +111,7 @@ class Run(Generic[R_co, C_co]):
         self.protected = 0  # how many protect() sections are open
         self.detached = False
         self.abandoned = False  # whoever asked is gone
+        self.asker: Waiter | None = None  # parked in the ask, until this run is settled
         self.parent: Run[Any, Any] | None = None
         self.children: dict[Run[Any, Any], None] | None = None  # requested in this run, not settled, in order
         self.cut_children: dict[Run[Any, Any], None] | None = None  # interrupted with this run, in order
@@ -160,7 +170,7 @@ class Run(Generic[R_co, C_co]):
 
     @property
     def settled(self) -> bool:
-        return self.phase is Phase.SETTLED
+        return self.phase is SETTLED
 
     @property
     def known_id(self) -> str | None:
@@ -169,7 +179,7 @@ class Run(Generic[R_co, C_co]):
 
     def emit(self, chunk: Any) -> None:
         """A chunk of the reply. Ignored once the reply has ended: no stale chunk is ever delivered."""
-        if self.phase is not Phase.REPLYING:
+        if self.phase is not REPLYING:
             return
         if self._chunks is None:
             self._chunks = [chunk]
@@ -178,7 +188,7 @@ class Run(Generic[R_co, C_co]):
         if self._readers:
             readers, self._readers = self._readers, None
             for reader in readers:
-                reader.wake()
+                wake(reader)
 
     def add_reader(self, waiter: Waiter) -> None:
         """Wake this one at the next chunk, or at the end."""
@@ -202,23 +212,30 @@ class Run(Generic[R_co, C_co]):
 
     def settle(self, status: Status, value: Any = None, error: BaseException | None = None) -> bool:
         """The one place where a request is settled. The first one wins; later ones change nothing and return False."""
-        if self.phase is Phase.SETTLED:
+        if self.phase is SETTLED:
             return False
-        self.phase = Phase.SETTLED
+        self.phase = SETTLED
         self._status, self._value, self._error = status, value, error
         if error is not None:
             self._traceback = error.__traceback__
             if status == "failed" and self.origin is Origin.REQUEST:
                 self._alarm = Alarm(self.cell.path, self._id, error)
         self.context = self.waits_for = self.outcome = None
-        self._leave_family()
+        if self.parent is not None or self.children is not None:
+            self._leave_family()
         if self._id is not None:
             self.cell.system.runs.forget(self._id)
+        if self.asker is not None:
+            wake(self.asker)
+        if self._waiters is not None or self._readers is not None:
+            self._wake_all()
+        return True
+
+    def _wake_all(self) -> None:
         for waiters in (self._waiters, self._readers):
             for waiter in waiters or ():
-                waiter.wake()
+                wake(waiter)
         self._waiters = self._readers = None
-        return True
 
     def _leave_family(self) -> None:
         if self.parent is not None:
@@ -246,7 +263,7 @@ class Run(Generic[R_co, C_co]):
 
     async def wait_unwatched(self) -> None:
         """Wait without an edge in the graph of who waits for whom: for receipts, which look for themselves."""
-        if self.phase is Phase.SETTLED:
+        if self.phase is SETTLED:
             return
         check_thread(self.cell)
         waiter = self.cell.system.new_waiter()
@@ -277,7 +294,7 @@ class Run(Generic[R_co, C_co]):
 
     async def _reply(self) -> R_co:
         try:
-            if self.phase is not Phase.SETTLED:
+            if self.phase is not SETTLED:
                 await self.wait()
             return self.result()
         finally:

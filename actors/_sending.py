@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from actors._current import running
@@ -24,7 +25,8 @@ def new_run(cell: Cell, message: Any, origin: Origin, run_id: str | None = None)
         WrongThreadError: off the system's event loop.
         DuplicateRunError: if the run id is in use.
     """
-    check_thread(cell)
+    if get_ident() != cell.system.thread:
+        check_thread(cell)
     run: Run[Any, Any] = Run(cell, message, copy_context(), origin, run_id)
     if run_id is not None:
         cell.system.runs.claim(run_id, run)
@@ -32,15 +34,15 @@ def new_run(cell: Cell, message: Any, origin: Origin, run_id: str | None = None)
 
 
 def takes_mail(cell: Cell) -> bool:
-    """Whether the actor takes new messages."""
-    return cell.ending is None and not cell.dead
+    """Whether the actor takes new messages. One that is dead was ordered to end before."""
+    return cell.ending is None
 
 
 def put(cell: Cell, mail: Run[Any, Any] | Note) -> None:
     """Into the mailbox, for which there is room."""
     cell.queue.put(mail)
     if not cell.scheduled:
-        cell.wake()
+        cell.system.executor.schedule(cell)
 
 
 async def send(cell: Cell, mail: Run[Any, Any] | Note) -> None:

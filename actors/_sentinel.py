@@ -26,7 +26,7 @@ class Sentinel:
 
     def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
         self._new_waiter = new_waiter
-        self._wait = new_waiter()
+        self.wait = new_waiter()
         self._host: asyncio.Task[Any] | None = None
         self._cancelling = 0
 
@@ -55,9 +55,9 @@ class Sentinel:
 
     def alarmed(self) -> bool:
         """Whether the system is being cancelled. A native cancellation of the sentinel itself is a false alarm, for a tick."""
-        return self._wait.cut()
+        return self.wait.cancelled()
 
     async def run(self) -> None:
         """The task; started again after a false alarm."""
-        self._wait = self._new_waiter()
-        await self._wait
+        self.wait = self._new_waiter()
+        await self.wait

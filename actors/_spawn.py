@@ -60,6 +60,7 @@ async def spawn(
         queue=MailQueue((mailbox or Mailbox()).capacity),
         interrupt_timeout=interrupt_timeout,
         registrar=registrar,
+        hears_endings=instance._overrides("_reply_ended"),
     )
     cell.ref = instance._make_ref(cell)
     instance.__dict__["_actor_context"] = ActorContext(cell)

@@ -31,6 +31,11 @@ class Ending(enum.Enum):
     ABORTED = "the system itself is being cancelled, or a fatal exception is on its way out of it"
 
 
+# On the path of every message. Looking a member up in its enum takes 0.1 µs on Python 3.11, a name 0.01.
+REPLY = Step.REPLY
+RETURNED = Ending.RETURNED
+
+
 class Lever(Protocol):
     """A hold on the step that runs now, which is ``coroutine``."""
 

@@ -1,7 +1,7 @@
 """Parking one task until somebody wakes it, and the time: the two primitives that differ between asyncio and trio.
 
 ``anyio.Event`` does the same for 2 µs more per ask (it looks up the backend, and wraps an event that makes a future), so
-waiting for a reply uses a future on asyncio and a reschedule on trio, both public API.
+waiting for a reply uses a bare future on asyncio and a reschedule on trio, both public API.
 """
 
 from __future__ import annotations
@@ -19,36 +19,30 @@ if TYPE_CHECKING:
 
 
 class Waiter(Protocol):
-    """One task waits (``await waiter``), once; anybody on the loop's thread wakes it, at any time, any number of times."""
+    """One task waits (``await waiter``), once; anybody on the loop's thread ends that with ``wake(waiter)``.
 
-    def wake(self) -> None:
-        """End the wait; before the wait began, it will not wait at all."""
+    Woken before the wait began, it does not wait at all. The methods are those of ``asyncio.Future``, which is one.
+    """
+
+    def done(self) -> bool:
+        """Whether the wait has been ended, by a wake or by a cancellation."""
         ...
 
-    def cut(self) -> bool:
+    def cancelled(self) -> bool:
         """Whether the wait was ended by a cancellation. Seen at once, before the waiting task runs again."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """End the wait, which has not been ended yet: see ``wake``."""
         ...
 
     def __await__(self) -> Generator[Any, Any, None]: ...
 
 
-class AsyncioWaiter:
-    """A future."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._future: asyncio.Future[None] = loop.create_future()
-
-    def wake(self) -> None:
-        if not self._future.done():
-            self._future.set_result(None)
-
-    def cut(self) -> bool:
-        return self._future.cancelled()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._future.__await__()
+def wake(waiter: Waiter) -> None:
+    """End the wait, unless that has happened already."""
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class TrioWaiter:
@@ -62,16 +56,17 @@ class TrioWaiter:
         self._woken = False
         self._cut = False
 
-    def wake(self) -> None:
-        if self._woken:
-            return
+    def done(self) -> bool:
+        return self._woken or self._cut
+
+    def cancelled(self) -> bool:
+        return self._cut
+
+    def set_result(self, _result: None) -> None:
         self._woken = True
         if self._task is not None:
             task, self._task = self._task, None
             self._lowlevel.reschedule(task)
-
-    def cut(self) -> bool:
-        return self._cut
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self._wait().__await__()
@@ -94,7 +89,7 @@ def waiter_factory() -> Callable[[], Waiter]:
     token: EventLoopToken = current_token()
     native = token.native_token
     if isinstance(native, asyncio.AbstractEventLoop):
-        return lambda: AsyncioWaiter(native)
+        return native.create_future
     import trio  # noqa: PLC0415 - optional: this is where it is in use already
 
     return lambda: TrioWaiter(trio.lowlevel)

@@ -20,6 +20,7 @@ from actors._ending import cut_off
 from actors._logging import get_logger
 from actors._outcomes import give_up_handling
 from actors._step import Step
+from actors._waiter import wake
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Watchdog:
     def __init__(self, new_waiter: Callable[[], Waiter], clock: Callable[[], float]) -> None:
         self._new_waiter = new_waiter
         self._clock = clock
-        self._watched: list[_Watched] = []
+        self.watched: list[_Watched] = []
         self._numbers = itertools.count()
         self._waiter: Waiter | None = None
         self._wakes_at = math.inf
@@ -81,12 +82,12 @@ class Watchdog:
         step, due = weakref.ref(cell.coroutine), self._clock() + grace
         self._push(_Watched(due, next(self._numbers), cell.lever, step, weakref.ref(cell)))
         if due < self._wakes_at and self._waiter is not None:
-            self._waiter.wake()
+            wake(self._waiter)
 
     def step_ended(self) -> None:
         """Some step has ended; if it is the one that was to be looked at next, there is nothing to wait for any more."""
-        if self._watched and self._waiter is not None and not self._watched[0].runs():
-            self._waiter.wake()
+        if self.watched and self._waiter is not None and not self.watched[0].runs():
+            wake(self._waiter)
 
     async def run(self) -> None:
         """The task, until ``close``. Shielded: while a system is being cancelled it is needed most."""
@@ -100,9 +101,9 @@ class Watchdog:
 
     async def _run(self) -> None:
         while True:
-            while self._watched and not self._watched[0].runs():
-                heapq.heappop(self._watched)
-            self._wakes_at = self._watched[0].due if self._watched else math.inf
+            while self.watched and not self.watched[0].runs():
+                heapq.heappop(self.watched)
+            self._wakes_at = self.watched[0].due if self.watched else math.inf
             self._waiter = self._new_waiter()
             with anyio.CancelScope(deadline=self._wakes_at):
                 await self._waiter
@@ -111,8 +112,8 @@ class Watchdog:
 
     async def _look(self, now: float) -> None:
         refusing: list[_Watched] = []
-        while self._watched and self._watched[0].due <= now:
-            watched = heapq.heappop(self._watched)
+        while self.watched and self.watched[0].due <= now:
+            watched = heapq.heappop(self.watched)
             if watched.runs() and not watched.allowed():
                 refusing.append(watched)
                 self._push(attrs.evolve(watched, due=now + REMIND, number=next(self._numbers)))
@@ -129,7 +130,7 @@ class Watchdog:
                 watched.lever.hush(quiet=True)
 
     def _push(self, watched: _Watched) -> None:
-        heapq.heappush(self._watched, watched)
+        heapq.heappush(self.watched, watched)
 
 
 def _report(cell: Cell) -> None:

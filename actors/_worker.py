@@ -18,14 +18,13 @@ import anyio.lowlevel
 from actors._drive import Drive
 from actors._fatal import errors_beside_cancellation, is_fatal, is_group
 from actors._interrupt import GRACE
-from actors._step import Ending
+from actors._step import RETURNED, Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from actors._cell import Cell
     from actors._executor import Executor
-    from actors._waiter import Waiter
 
 BUDGET = 64
 """Steps after which a worker lets the event loop turn. Without it a flooded actor holds the loop for seconds."""
@@ -42,12 +41,14 @@ class Worker:
     """
 
     __slots__ = (
+        "_cut",
         "_executor",
         "_inner",
         "_may_hear",
         "_outer",
+        "_rest",
         "_task",
-        "_waiter",
+        "_wanted",
         "_was_cut",
         "awake",
         "cell",
@@ -55,14 +56,18 @@ class Worker:
         "coroutine",
         "quiet",
         "thrown",
+        "waiter",
     )
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._outer = anyio.CancelScope()
-        self._inner = anyio.CancelScope()
+        self._outer = executor.new_scope()
+        self._inner = executor.new_scope()
         self._task: asyncio.Task[Any] | None = None
-        self._waiter: Waiter | None = None
+        self._wanted = True  # there are not enough others
+        self._rest: Drive | None = None  # of a step that has suspended
+        self.waiter = executor.new_waiter()  # ended when there is something in the queue again
+        self._cut = False  # the outer scope is cancelled; quicker to ask than the scope
         self.awake = False
         self.quiet = False
         self._may_hear = False
@@ -75,6 +80,7 @@ class Worker:
     # -- the hold on the step
 
     def cut(self) -> None:
+        self._cut = True
         self._outer.cancel()
 
     def hush(self, *, quiet: bool) -> None:
@@ -86,11 +92,6 @@ class Worker:
             self._inner.shield = not hear
             self._may_hear = hear  # once between two reminders: what absorbs this one too is left in peace
 
-    def wake(self) -> None:
-        """There is something in the queue."""
-        assert self._waiter is not None
-        self._waiter.wake()
-
     # -- the task
 
     async def run(self) -> None:
@@ -99,52 +100,55 @@ class Worker:
             self._task = asyncio.current_task()
         except RuntimeError:
             self._task = None  # trio: nothing but scopes can cancel a task there
-        while self.clean and await self._serve_in_new_scopes():
-            pass
+        while self.clean and self._wanted:
+            raised: BaseException | None = None
+            self._outer = self._executor.new_scope()
+            self._cut = False
+            try:
+                with self._outer:
+                    while self.clean and self._wanted and not self._outer.cancel_called:
+                        self._inner = self._executor.new_scope()
+                        self.quiet = False
+                        with self._inner:
+                            if self._was_cut:
+                                self._was_cut = False
+                                await self._executor.sentinel.let_host_unwind()
+                            while (pause := self._serve()) is not None:
+                                await pause
+                            if self._rest is not None:
+                                await self._await_rest(self._rest)
+                        if not self._cut:
+                            self._inspect()
+            except BaseException as error:  # noqa: BLE001 - judged below
+                raised = error
+            if self.coroutine is not None:
+                self._judge(raised)
+            elif raised is not None:
+                raise raised
+            self._inspect()
 
-    async def _serve_in_new_scopes(self) -> bool:
-        """Serve until the outer scope is used up; False: there is nothing more to do."""
-        raised: BaseException | None = None
-        more = True
-        self._outer = anyio.CancelScope()
-        try:
-            with self._outer:
-                while more and self.clean and not self._outer.cancel_called:
-                    self._inner = anyio.CancelScope()
-                    self.quiet = False
-                    with self._inner:
-                        more = await self._serve()
-                    if not self._outer.cancel_called:
-                        self._inspect()
-        except BaseException as error:  # noqa: BLE001 - judged below
-            raised = error
-        if self.coroutine is not None:
-            self._judge(raised)
-        elif raised is not None:
-            raise raised
-        self._inspect()
-        return more
+    def _serve(self) -> Awaitable[object] | None:
+        """Run steps until one has suspended (it is in ``_rest`` then), or there is something to wait for first.
 
-    async def _serve(self) -> bool:  # noqa: C901 - the hot path: one loop that can be read from top to bottom
-        """Run steps until one has suspended; False: there is nothing more to do."""
-        executor, ready = self._executor, self._executor.ready
-        if self._was_cut:
-            self._was_cut = False
-            await executor.sentinel.let_host_unwind()
+        Returns:
+            What to await before serving on; None to leave the scopes: for the rest of a step, or for good.
+        """
+        executor, ready, task = self._executor, self._executor.ready, self._task
         budget = BUDGET
-        while self.cell is not None or ready or await self._park():
-            if self.cell is None:
+        while True:
+            if (cell := self.cell) is None:
                 if not ready:
-                    continue  # somebody else was quicker
-                self.cell = ready.popleft()
+                    self.waiter = executor.new_waiter()
+                    self._wanted = executor.park(self)
+                    return self.waiter if self._wanted else None
+                cell = self.cell = ready.popleft()
+            if executor.sentinel.wait.cancelled():
+                return anyio.lowlevel.checkpoint()  # raises there if the system is being cancelled
             if not budget:
-                await self._let_others_turn(self.cell)
-                budget = BUDGET
-                continue
+                self.cell = None
+                ready.append(cell)
+                return anyio.lowlevel.checkpoint()  # others have a turn
             budget -= 1
-            if executor.sentinel.alarmed():
-                await anyio.lowlevel.checkpoint()  # raises here if the system is being cancelled
-            cell = self.cell
             coroutine = cell.begin(self)
             if coroutine is None:
                 self.cell = None
@@ -156,26 +160,23 @@ class Worker:
             try:
                 yielded = context.run(coroutine.send, None)
             except StopIteration as stop:
-                self._finish(Ending.RETURNED, stop.value)
+                self._finish(RETURNED, stop.value)
             except Exception as error:  # noqa: BLE001 - the asker's
                 self._finish(Ending.RAISED, error)
             except BaseException as error:
                 self.thrown = error
                 raise
             else:
-                await self._await_rest(cell, Drive(self, context, coroutine, yielded))
-                return True
-            if self._outer.cancel_called or (self._task is not None and self._task.cancelling()):
-                return True
-        return False
+                self._rest = Drive(self, context, coroutine, yielded)
+                return None
+            if self._cut or (task is not None and task.cancelling()):
+                return None
 
-    async def _let_others_turn(self, cell: Cell) -> None:
-        self.cell = None
-        self._executor.ready.append(cell)
-        await anyio.lowlevel.checkpoint()
-
-    async def _await_rest(self, cell: Cell, rest: Drive) -> None:
+    async def _await_rest(self, rest: Drive) -> None:
         """The step has suspended: let somebody else serve the queue until it has ended."""
+        self._rest = None
+        cell = self.cell
+        assert cell is not None
         limit = cell.time_limit
         if limit is not None:
             self._outer.deadline = anyio.current_time() + limit
@@ -192,16 +193,9 @@ class Worker:
             raise
         else:
             self._executor.awoken(self)
-            self._finish(Ending.RETURNED, value)
+            self._finish(RETURNED, value)
         if limit is not None:
             self._outer.deadline = math.inf
-
-    async def _park(self) -> bool:
-        self._waiter = self._executor.new_waiter()
-        if not self._executor.park(self):
-            return False
-        await self._waiter
-        return True
 
     # -- endings
 
@@ -234,7 +228,8 @@ class Worker:
         self.coroutine = None
         cell = self.cell
         assert cell is not None
-        cell.system.watchdog.step_ended()
+        if cell.system.watchdog.watched:
+            cell.system.watchdog.step_ended()
         if cell.lever is self:
             cell.finish(ending, value)
         else:

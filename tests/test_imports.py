@@ -24,10 +24,9 @@ LAYERS = """
     _step
     _current
     _drive
-    _reply
     _note
-    _mailbox
     _waiter
+    _mailbox
     _sentinel
     _thread_check
     _statistics
@@ -44,6 +43,7 @@ LAYERS = """
     testing
     _chunk_reader
     _run
+    _reply
     _interrupt
     _managers
     _outcomes
