@@ -21,7 +21,7 @@ from actors._logging import get_logger
 from actors._note import Note
 from actors._outcomes import after_handle, after_register, after_reply, conclude, registered, settle, still_right
 from actors._reply import coroutine_of, reply_coroutine
-from actors._run import REPLYING, Phase, Run, reference
+from actors._run import HANDLING, REGISTERING, Run, reference
 from actors._step import REPLY, RETURNED, Ending, Lever, Step
 from actors._waiter import wake
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import anyio
 
     from actors._actor import Actor
-    from actors._interruption import Interruption, Receipt
+    from actors._interruption import Receipt
     from actors._mailbox import MailQueue
     from actors._ref import ActorRef
     from actors._registrar import Registrar
@@ -57,7 +57,6 @@ class Cell:
 
     system: ActorSystem
     name: str
-    path: str
     parent: Cell | None
     actor: Actor[Any, Any, Any] | None
     queue: MailQueue[Run[Any, Any] | Note]
@@ -95,8 +94,6 @@ class Cell:
 
     def begin(self, lever: Lever) -> Coroutine[Any, Any, Any] | None:
         """The next step's coroutine, to be driven by whoever holds the lever; None when there is nothing to do now."""
-        if not self.queue.live and self.next_step is None and self.urgent is None and self.ending is None:
-            return None  # what choosing comes to after most messages
         while (step := self.next_step or self._choose()) is not None:
             self.next_step = None
             run = self.current
@@ -106,25 +103,31 @@ class Cell:
             self.lever = lever
             try:
                 if step is REPLY and run is not None and run.context is not None:
+                    assert self.actor is not None
                     self.context = context = run.context
-                    self.coroutine = context.run(reply_coroutine, self.actor, run)
+                    self.coroutine = coroutine = context.run(reply_coroutine, self.actor, run)
                 else:
                     self.context = context = self._context_of(step)
-                    self.coroutine = context.run(self._start, step)
+                    self.coroutine = coroutine = context.run(self._start, step)
             except Exception as error:  # noqa: BLE001 - the step failed before it began
                 self.finish(Ending.RAISED, error)
             else:
-                return self.coroutine
+                return coroutine
         return None
 
-    def finish(self, ending: Ending, value: Any = None) -> None:
-        """The step that was begun has ended like this; ``value`` is what it returned or raised."""
+    def finish(self, ending: Ending, value: Any = None) -> bool:
+        """The step that was begun has ended like this; ``value`` is what it returned or raised.
+
+        Returns:
+            False if there is nothing to begin now; True: perhaps there is.
+        """
         step, run = self.step, self.current
         self.step = self.lever = self.coroutine = self.context = None
         if step is REPLY and ending is RETURNED and run is not None and not (run.registered or self.hears_endings):
             self.current = None  # what conclude() comes to when nobody else has to know first
             self.completed += run.settle("completed", value)
-        elif run is None:
+            return bool(self.queue.live or self.urgent or self.ending)
+        if run is None:
             self._finish_without_run(step, ending, value)
         elif step is REPLY:
             after_reply(self, run, ending, value)
@@ -134,6 +137,7 @@ class Cell:
             after_register(self, run, ending, value)
         elif step is Step.RELEASE:
             settle(self, run)
+        return True
 
     def _finish_without_run(self, step: Step | None, ending: Ending, value: Any) -> None:
         if step is Step.NOTE:
@@ -174,6 +178,11 @@ class Cell:
         return run if run is not None and run.cell is self else None
 
     # -- its life
+
+    @property
+    def path(self) -> str:
+        """Its place in its system: the names from the system down, with slashes."""
+        return f"{self.system.name if self.parent is None else self.parent.path}/{self.name}"
 
     @property
     def starting(self) -> bool:
@@ -230,25 +239,26 @@ class Cell:
                 if run.settled:
                     continue
                 self.current = run
-                run.phase = Phase.HANDLING
+                run.phase = HANDLING
                 return Step.HANDLE
             if self.ending is not None and not (self.ending.drains and len(self.queue)):
                 return next_ending_step(self)
             mail = self.queue.take()
-            if mail is None:
-                return None
-            if isinstance(mail, Note):
+            if type(mail) is Run:
+                self.current = mail
+                if self.registrar is None:
+                    return REPLY
+                step = self._register(mail, self.registrar)
+                if step is not None:
+                    return step
+            elif isinstance(mail, Note):
                 self.note = mail
                 return Step.NOTE
-            self.current = mail
-            if self.registrar is None:
-                return REPLY
-            step = self._register(mail, self.registrar)
-            if step is not None:
-                return step
+            else:
+                return None
 
     def _register(self, run: Run[Any, Any], registrar: Registrar) -> Step | None:
-        run.phase = Phase.REGISTERING
+        run.phase = REGISTERING
         if not registrar.inline:
             return Step.REGISTER
         try:
@@ -289,7 +299,7 @@ class Cell:
         if step is Step.HANDLE:
             assert run.request is not None
             current_run.set(reference(run))
-            interruption: Interruption[Any] = attrs.evolve(run.request, partial=run.partial, started=run.started)
+            interruption = run.request.with_partial(run.partial, started=run.started)
             return coroutine_of(actor.handle_interrupt(run.message, interruption), actor, step.value)
         assert self.registrar is not None
         return self.registrar.enroll(run.id) if step is Step.REGISTER else self.registrar.release(run.id)

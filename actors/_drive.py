@@ -6,6 +6,7 @@ asked for it, so each step of the reply's coroutine is taken inside that context
 
 from __future__ import annotations
 
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from actors._step import Lever
 
 
-class Drive:
-    """Awaits the rest of a coroutine that has taken its first step, and returns what it returns.
+@types.coroutine
+def drive(
+    lever: Lever, context: Context, coroutine: Coroutine[Any, Any, Any], yielded: Any
+) -> Generator[Any, Any, Any]:
+    """Await the rest of a coroutine that has taken its first step, and return what it returns.
 
     A step that refused to end, and is therefore not told of its cancellation over and over again (``lever.quiet``), hears of
     it as soon as it moves on by itself; otherwise a task group of its own could take that cancellation for its own and go on.
@@ -27,39 +31,25 @@ class Drive:
         coroutine: the coroutine.
         yielded: what its first step yielded to the event loop.
     """
-
-    __slots__ = ("_context", "_coroutine", "_lever", "_yielded")
-
-    def __init__(self, lever: Lever, context: Context, coroutine: Coroutine[Any, Any, Any], yielded: Any) -> None:
-        self._lever = lever
-        self._context = context
-        self._coroutine = coroutine
-        self._yielded = yielded
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        lever = self._lever
-        run: Callable[..., Any] = self._context.run
-        send: Callable[[Any], Any] = self._coroutine.send
-        throw: Callable[[Any], Any] = self._coroutine.throw
-        yielded = self._yielded
-        while True:
-            try:
-                sent = yield yielded
-            except GeneratorExit:
-                run(self._coroutine.close)
-                raise
-            except BaseException as error:  # noqa: BLE001 - a cancellation: the coroutine's to see
-                call, argument = throw, error
-            else:
-                call, argument = send, sent
-            if lever.quiet and not _cancels(argument):
-                lever.let_hear(hear=True)  # it moves on by itself
-            try:
-                yielded = run(call, argument)
-            except StopIteration as stop:
-                return stop.value
-            if lever.quiet and _cancels(argument):
-                lever.let_hear(hear=False)  # it has heard, and waits on
+    run: Callable[..., Any] = context.run
+    send: Callable[[Any], Any] = coroutine.send
+    while True:
+        call, argument = send, None
+        try:
+            argument = yield yielded
+        except GeneratorExit:
+            run(coroutine.close)
+            raise
+        except BaseException as error:  # noqa: BLE001 - a cancellation: the coroutine's to see
+            call, argument = coroutine.throw, error
+        if lever.quiet and not _cancels(argument):
+            lever.let_hear(hear=True)  # it moves on by itself
+        try:
+            yielded = run(call, argument)
+        except StopIteration as stop:
+            return stop.value
+        if lever.quiet and _cancels(argument):
+            lever.let_hear(hear=False)  # it has heard, and waits on
 
 
 def _cancels(argument: Any) -> bool:

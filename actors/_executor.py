@@ -45,7 +45,9 @@ class Executor:
 
     def __init__(self, context: Context, new_waiter: Callable[[], Waiter]) -> None:
         self.new_waiter = new_waiter
-        self.new_scope: Callable[[], anyio.CancelScope] = type(anyio.CancelScope())  # looking it up each time takes 2 µs
+        self.new_scope: Callable[[], anyio.CancelScope] = type(
+            anyio.CancelScope()
+        )  # looking it up each time takes 2 µs
         self.sentinel = Sentinel(new_waiter)
         self.ready: deque[Cell] = deque()
         self._context = context
@@ -64,6 +66,7 @@ class Executor:
     def close(self) -> None:
         """Start nothing any more."""
         self._group = None
+        self._parked.clear()  # they are about to be cancelled
         self.sentinel.forget_host()
 
     # -- for cells
@@ -73,7 +76,11 @@ class Executor:
         cell.scheduled = True
         self._busy += 1
         self.ready.append(cell)
-        if not self._awake:
+        if self._awake:
+            return
+        if self._parked:
+            self._awaken(self._parked.pop())
+        else:
             self._wake_one()
 
     def release(self, cell: Cell) -> None:
@@ -132,14 +139,19 @@ class Executor:
         if self._group is None:
             return
         if self._parked:
-            worker = self._parked.pop()
-            wake(worker.waiter)
-        else:
-            worker = Worker(self)
-            self._workers.add(worker)
-            self._context.run(self._group.start_soon, self._host, worker)
+            self._awaken(self._parked.pop())
+            return
+        worker = Worker(self)
+        self._workers.add(worker)
+        self._context.run(self._group.start_soon, self._host, worker)
         worker.awake = True
         self._awake += 1
+
+    def _awaken(self, worker: Worker) -> None:
+        worker.awake = True
+        self._awake += 1
+        if not worker.waiter.done():
+            worker.waiter.set_result(None)
 
     async def _host(self, worker: Worker) -> None:
         """Keep what happens to a worker's task away from the system.

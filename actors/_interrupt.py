@@ -12,7 +12,7 @@ import anyio
 
 from actors._errors import MessageWithdrawn
 from actors._interruption import Interruption, Outcome, Receipt, Source
-from actors._run import Origin, Phase
+from actors._run import ASK, CLOSING, HANDLING, QUEUED, REGISTERING, REPLYING, SETTLED
 from actors._waiting import waiting, waits_for_itself
 from actors._where import where_suspended
 
@@ -43,19 +43,19 @@ def interrupt_run(
         None: the reply is being cut.
     """
     phase = run.phase
-    if phase is Phase.SETTLED or phase is Phase.CLOSING:
+    if phase is SETTLED or phase is CLOSING:
         return "finished"
-    if phase is Phase.HANDLING:
+    if phase is HANDLING:
         return "handling"
     if run.request is not None:
-        return "deferred" if run.protected or phase is not Phase.REPLYING else None
+        return "deferred" if run.protected or phase is not REPLYING else None
     run.request = Interruption(
         run_id=run.id, reason=reason, by=by, source=source, message=message, requested_at=run.cell.system.clock()
     )
-    if phase is Phase.QUEUED:
+    if phase is QUEUED:
         run.cell.answer_next(run)
         return "deferred"
-    if phase is Phase.REGISTERING or run.protected:
+    if phase is REGISTERING or run.protected:
         return "deferred"
     cut(run, grace, below=below)
     return None
@@ -108,10 +108,10 @@ def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) 
     """
     if run.settled:
         return
-    run.abandoned = run.origin is Origin.ASK  # nobody is told of a failure now
+    run.abandoned = run.origin is ASK  # nobody is told of a failure now
     if run.detached:
         return
-    if run.phase is Phase.QUEUED and run.request is None:
+    if run.phase is QUEUED and run.request is None:
         run.cell.queue.withdraw(run)
         run.settle("stopped", error=MessageWithdrawn("its asker is gone", ref=run.cell.ref, run_id=run.known_id))
     elif asker is not None and asker.request is not None:
@@ -178,9 +178,9 @@ def _outcome(run: Run[Any, Any]) -> Outcome:
         if status == "interrupted":
             return "interrupted"
         return "completed" if status == "completed" else "failed"
-    if run.phase is Phase.HANDLING or run.phase is Phase.CLOSING:
+    if run.phase is HANDLING or run.phase is CLOSING:
         return "handling"
-    if run.phase is not Phase.REPLYING or run.protected:
+    if run.phase is not REPLYING or run.protected:
         return "deferred"
     if waits_for_itself(run.cell):
         return "deferred"  # it is the caller's own: cut at its next await

@@ -44,6 +44,19 @@ class Interruption(Generic[C_co]):
     started: bool = True
     requested_at: float = 0.0
 
+    def with_partial(self, partial: tuple[Any, ...], *, started: bool = True) -> Interruption[Any]:
+        """For the machinery: the same, with what the reply has produced (in a quarter of the time of ``attrs.evolve``)."""
+        return Interruption(
+            run_id=self.run_id,
+            reason=self.reason,
+            by=self.by,
+            source=self.source,
+            message=self.message,
+            partial=partial,
+            started=started,
+            requested_at=self.requested_at,
+        )
+
 
 @attrs.frozen(kw_only=True)
 class Receipt:

@@ -6,15 +6,14 @@ came out, the run was interrupted.
 
 from __future__ import annotations
 
+from logging import INFO
 from typing import TYPE_CHECKING, Any
-
-import attrs
 
 from actors._errors import ActorStopped, Interrupted, ReplyCancelled, RunCancelledError
 from actors._interrupt import interrupt_below, interrupt_run
 from actors._interruption import Interruption
 from actors._logging import get_logger
-from actors._run import Origin, Phase, Run, Status
+from actors._run import CLOSING, HANDLING, REPLYING, Origin, Run, Status
 from actors._step import Ending, Step
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def after_reply(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> N
     else:
         if cell.actor is not None:
             cell.actor._reply_ended("interrupted")
-        run.phase = Phase.HANDLING
+        run.phase = HANDLING
         cell.next_step = Step.HANDLE
 
 
@@ -114,7 +113,7 @@ def _instead_of_reply(cell: Cell, run: Run[Any, Any]) -> Step | None:
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
         step, cell.next_step = cell.next_step, None
         return step
-    run.phase = Phase.HANDLING
+    run.phase = HANDLING
     return Step.HANDLE
 
 
@@ -122,10 +121,10 @@ def conclude(
     cell: Cell, run: Run[Any, Any], status: Status, value: Any = None, error: BaseException | None = None
 ) -> None:
     """This is what comes of the run: undo its registration, then tell whoever asked."""
-    if status != "interrupted" and cell.actor is not None and run.phase is Phase.REPLYING:
+    if status != "interrupted" and cell.actor is not None and run.phase is REPLYING:
         cell.actor._reply_ended(status)
     if not run.settled:  # else whoever asked has been told already
-        run.phase = Phase.CLOSING
+        run.phase = CLOSING
         run.outcome = (status, value, error)
     if run.registered and cell.registrar is not None:
         if not cell.registrar.inline:
@@ -163,7 +162,7 @@ def settle(cell: Cell, run: Run[Any, Any]) -> None:
 
 def _nothing_made_of_it(cell: Cell, run: Run[Any, Any]) -> Interrupted:
     assert run.request is not None
-    return interrupted_error(cell.ref, run.message, attrs.evolve(run.request, partial=run.partial))
+    return interrupted_error(cell.ref, run.message, run.request.with_partial(run.partial))
 
 
 def _says_cancelled(cell: Cell, run: Run[Any, Any], error: BaseException) -> bool:
@@ -182,6 +181,8 @@ def _says_cancelled(cell: Cell, run: Run[Any, Any], error: BaseException) -> boo
 def _log_interrupted(cell: Cell, run: Run[Any, Any]) -> None:
     request = run.request
     assert request is not None
+    if not logger.enabled_for(INFO):
+        return
     logger.info(
         "run.interrupted",
         actor=cell.path,

@@ -51,9 +51,13 @@ class Origin(enum.Enum):
 
 # On the path of every message: see _step.
 QUEUED = Phase.QUEUED
+REGISTERING = Phase.REGISTERING
 REPLYING = Phase.REPLYING
+HANDLING = Phase.HANDLING
+CLOSING = Phase.CLOSING
 SETTLED = Phase.SETTLED
 ASK = Origin.ASK
+REQUEST = Origin.REQUEST
 
 
 class Run(Generic[R_co, C_co]):
@@ -95,6 +99,13 @@ class Run(Generic[R_co, C_co]):
         "waits_for",
     )
 
+    # What became of it: not there before it is settled, as each attribute costs each message.
+    _status: Status
+    _value: Any
+    _error: BaseException | None
+    _traceback: TracebackType | None
+    _alarm: Alarm | None
+
     def __init__(self, cell: Cell, message: Any, context: Context, origin: Origin, run_id: str | None = None) -> None:
         self.cell = cell
         self.message = message
@@ -111,7 +122,7 @@ class Run(Generic[R_co, C_co]):
         self.protected = 0  # how many protect() sections are open
         self.detached = False
         self.abandoned = False  # whoever asked is gone
-        self.asker: Waiter | None = None  # parked in the ask, until this run is settled
+        self.asker: Waiter | None = None  # the first that waits for the end
         self.parent: Run[Any, Any] | None = None
         self.children: dict[Run[Any, Any], None] | None = None  # requested in this run, not settled, in order
         self.cut_children: dict[Run[Any, Any], None] | None = None  # interrupted with this run, in order
@@ -119,11 +130,6 @@ class Run(Generic[R_co, C_co]):
         self._chunks: list[Any] | None = None
         self._waiters: list[Waiter] | None = None
         self._readers: list[Waiter] | None = None
-        self._status: Status | None = None
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._traceback: TracebackType | None = None
-        self._alarm: Alarm | None = None
 
     # -- what a user sees
 
@@ -137,7 +143,7 @@ class Run(Generic[R_co, C_co]):
     @property
     def status(self) -> Status:
         """Where it stands: queued, running, interrupting, completed, interrupted, failed or stopped."""
-        if self._status is not None:
+        if self.phase is SETTLED:
             return self._status
         if self.request is not None:
             return "interrupting"
@@ -149,6 +155,12 @@ class Run(Generic[R_co, C_co]):
         return tuple(self._chunks or ())
 
     def __await__(self) -> Generator[Any, Any, R_co]:
+        """Wait for the reply.
+
+        Raises:
+            AskCycleError: if the caller's own run would wait for itself.
+            Exception: whatever became of the run instead of a reply.
+        """
         return self._reply().__await__()
 
     def __aiter__(self) -> AsyncIterator[C_co]:
@@ -218,15 +230,15 @@ class Run(Generic[R_co, C_co]):
         self._status, self._value, self._error = status, value, error
         if error is not None:
             self._traceback = error.__traceback__
-            if status == "failed" and self.origin is Origin.REQUEST:
-                self._alarm = Alarm(self.cell.path, self._id, error)
+            unheard = status == "failed" and self.origin is REQUEST
+            self._alarm = Alarm(self.cell.path, self._id, error) if unheard else None
         self.context = self.waits_for = self.outcome = None
         if self.parent is not None or self.children is not None:
             self._leave_family()
         if self._id is not None:
             self.cell.system.runs.forget(self._id)
-        if self.asker is not None:
-            wake(self.asker)
+        if (asker := self.asker) is not None and not asker.done():
+            asker.set_result(None)
         if self._waiters is not None or self._readers is not None:
             self._wake_all()
         return True
@@ -246,58 +258,54 @@ class Run(Generic[R_co, C_co]):
             child.parent = None  # goes on as a root
         self.children = None
 
-    async def wait(self) -> None:
-        """Wait until the run is settled.
-
-        Raises:
-            AskCycleError: if the caller's own run would wait for itself.
-        """
-        asker = running()
-        if asker is not None:
-            begin_wait(asker, self.cell)
-        try:
-            await self.wait_unwatched()
-        finally:
-            if asker is not None:
-                end_wait(asker, self.cell)
-
     async def wait_unwatched(self) -> None:
-        """Wait without an edge in the graph of who waits for whom: for receipts, which look for themselves."""
+        """Wait for the end without an edge in the graph of who waits for whom: for receipts, which look for themselves."""
         if self.phase is SETTLED:
             return
         check_thread(self.cell)
         waiter = self.cell.system.new_waiter()
-        if self._waiters is None:
-            self._waiters = [waiter]
-        else:
-            self._waiters.append(waiter)
+        self._add_waiter(waiter)
         try:
             await waiter
         finally:
             self._forget(waiter)
 
+    def _add_waiter(self, waiter: Waiter) -> None:
+        if self.asker is None:
+            self.asker = waiter
+        elif self._waiters is None:
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
+
     def _forget(self, waiter: Waiter) -> None:
-        if self._waiters is not None and waiter in self._waiters:
+        if self.asker is waiter:
+            self.asker = None
+        elif self._waiters is not None and waiter in self._waiters:
             self._waiters.remove(waiter)
 
     def result(self) -> R_co:
         """The reply of a settled run, or its error raised."""
-        if self._alarm is not None:
-            self._alarm.disarm()
         if self._error is None:
             value: R_co = self._value
             return value
+        if self._alarm is not None:
+            self._alarm.disarm()
         try:
             raise self._error.with_traceback(self._traceback)
         finally:
             del self  # the error's traceback holds this frame: no circle through the run
 
     async def _reply(self) -> R_co:
+        asker = running() if self.phase is not SETTLED else None
+        if asker is not None:
+            begin_wait(asker, self.cell)
         try:
-            if self.phase is not SETTLED:
-                await self.wait()
+            await self.wait_unwatched()
             return self.result()
         finally:
+            if asker is not None:
+                end_wait(asker, self.cell)
             del self
 
 

@@ -43,15 +43,18 @@ class Sentinel:
         """The system is ending. A task that was cancelled keeps the frames through which it unwound."""
         self._host = None
 
+    def host_cancelled(self) -> bool:
+        """Whether the host is being cancelled natively: see ``let_host_unwind``."""
+        return self._host is not None and self._host.cancelling() > self._cancelling
+
     async def let_host_unwind(self) -> None:
-        """Called before ``handle_interrupt``: if the host was cancelled natively in the same tick, that one wins.
+        """Called before ``handle_interrupt`` if the host was cancelled natively in the same tick: that one wins.
 
         Whether that cancellation will end the system is known when it has unwound that far: a tick or two later it has, or
         something inside the block has dealt with it (``asyncio.timeout``).
         """
-        if self._host is not None and self._host.cancelling() > self._cancelling:
-            await anyio.lowlevel.checkpoint()
-            await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
 
     def alarmed(self) -> bool:
         """Whether the system is being cancelled. A native cancellation of the sentinel itself is a false alarm, for a tick."""

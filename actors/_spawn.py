@@ -54,7 +54,6 @@ async def spawn(
     cell = Cell(
         system=system,
         name=chosen,
-        path=f"{system.name if parent is None else parent.path}/{chosen}",
         parent=parent,
         actor=instance,
         queue=MailQueue((mailbox or Mailbox()).capacity),

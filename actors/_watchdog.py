@@ -10,17 +10,16 @@ import heapq
 import itertools
 import math
 import weakref
-from typing import TYPE_CHECKING, Any
+from contextvars import copy_context
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-import attrs
 
 from actors._ending import cut_off
 from actors._logging import get_logger
 from actors._outcomes import give_up_handling
 from actors._step import Step
-from actors._waiter import wake
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
@@ -36,15 +35,20 @@ REMIND = 1.0
 """Seconds between two ticks in which a stuck step hears of its cancellation again."""
 
 
-@attrs.frozen(order=True)
 class _Watched:
     """One step that was cut, identified by its coroutine: lever and cell may be several steps further when it is due."""
 
-    due: float
-    number: int
-    lever: Lever = attrs.field(order=False)
-    step: weakref.ref[Any] = attrs.field(order=False)
-    cell: weakref.ref[Cell] = attrs.field(order=False)
+    __slots__ = ("cell", "due", "lever", "number", "step")
+
+    def __init__(self, cell: Cell, lever: Lever, step: object, due: float, number: int) -> None:
+        self.cell = weakref.ref(cell)
+        self.lever = lever
+        self.step = weakref.ref(step)
+        self.due = due
+        self.number = number
+
+    def __lt__(self, other: _Watched) -> bool:
+        return (self.due, self.number) < (other.due, other.number)
 
     def runs(self) -> bool:
         """Whether that very step still runs."""
@@ -61,6 +65,9 @@ class _Watched:
 class Watchdog:
     """Watches the steps of one system that were cut. It sleeps, without a timer, while there are none.
 
+    Watching costs an interrupt a timer that is set and taken back, but wakes no task: the watchdog sleeps in a scope whose
+    deadline is moved to the time at which the first of them is due.
+
     Args:
         new_waiter: makes waiters for the system's event loop.
         clock: tells that loop's time.
@@ -71,44 +78,42 @@ class Watchdog:
         self._clock = clock
         self.watched: list[_Watched] = []
         self._numbers = itertools.count()
-        self._waiter: Waiter | None = None
-        self._wakes_at = math.inf
-        self._scope: anyio.CancelScope | None = None
+        self._sleep = anyio.CancelScope()
+        self._life: anyio.CancelScope | None = None
+        self._context = copy_context()  # timers keep their context until they are due: not that of whoever interrupts
 
     def watch(self, cell: Cell, grace: float) -> None:
         """The step that this cell runs is being cut: look at it when ``grace`` seconds are over."""
         if cell.lever is None or cell.coroutine is None:
             return
-        step, due = weakref.ref(cell.coroutine), self._clock() + grace
-        self._push(_Watched(due, next(self._numbers), cell.lever, step, weakref.ref(cell)))
-        if due < self._wakes_at and self._waiter is not None:
-            wake(self._waiter)
+        self._push(_Watched(cell, cell.lever, cell.coroutine, self._clock() + grace, next(self._numbers)))
+        self._sleep_until_due()
 
     def step_ended(self) -> None:
         """Some step has ended; if it is the one that was to be looked at next, there is nothing to wait for any more."""
-        if self.watched and self._waiter is not None and not self.watched[0].runs():
-            wake(self._waiter)
+        if self.watched and not self.watched[0].runs():
+            self._sleep_until_due()
 
     async def run(self) -> None:
         """The task, until ``close``. Shielded: while a system is being cancelled it is needed most."""
-        with anyio.CancelScope(shield=True) as self._scope:
-            await self._run()
+        with anyio.CancelScope(shield=True) as self._life:
+            while True:
+                with anyio.CancelScope() as self._sleep:
+                    self._sleep_until_due()
+                    await self._new_waiter()  # anyio.sleep_forever() sets a timer on asyncio, for the end of time
+                await self._look(self._clock())
 
     def close(self) -> None:
         """No step runs any more."""
-        if self._scope is not None:
-            self._scope.cancel()
+        if self._life is not None:
+            self._life.cancel()
 
-    async def _run(self) -> None:
-        while True:
-            while self.watched and not self.watched[0].runs():
-                heapq.heappop(self.watched)
-            self._wakes_at = self.watched[0].due if self.watched else math.inf
-            self._waiter = self._new_waiter()
-            with anyio.CancelScope(deadline=self._wakes_at):
-                await self._waiter
-            self._waiter = None
-            await self._look(self._clock())
+    def _sleep_until_due(self) -> None:
+        while self.watched and not self.watched[0].runs():
+            heapq.heappop(self.watched)
+        due = self.watched[0].due if self.watched else math.inf
+        if due < self._sleep.deadline or due == math.inf:  # waking too early costs less than moving the timer each time
+            self._context.run(setattr, self._sleep, "deadline", due)
 
     async def _look(self, now: float) -> None:
         refusing: list[_Watched] = []
@@ -116,7 +121,8 @@ class Watchdog:
             watched = heapq.heappop(self.watched)
             if watched.runs() and not watched.allowed():
                 refusing.append(watched)
-                self._push(attrs.evolve(watched, due=now + REMIND, number=next(self._numbers)))
+                watched.due, watched.number = now + REMIND, next(self._numbers)
+                self._push(watched)
         for watched in refusing:
             cell = watched.cell()
             if cell is not None and cell.lever is watched.lever:

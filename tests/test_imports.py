@@ -51,6 +51,7 @@ LAYERS = """
     _stream
     _commit
     _ending
+    _nameless
     _worker
     _executor
     _cell
