@@ -10,6 +10,7 @@ a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
 # Imports point one way, from the bottom of this list to its top; tests/test_imports.py holds that.
 #
 #   _errors, _interruption, _logging                 records, errors, log events
+#   _events, events                                  what happens in a system, for those who watch it
 #   _cancellation, abc, _memory_manager, _registrar  where runs are registered and marked as cancelled
 #   _waiter, _mailbox, _run, _waiting                one message on its way, and who waits for it
 #   _interrupt, _outcomes, _ending, _cell            one actor: what it does next, and what an ending means
@@ -20,7 +21,6 @@ a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
 
 from actors._actor import Actor
 from actors._context import ActorContext
-from actors._dead_letters import DeadLetter
 from actors._errors import (
     ActorError,
     ActorStopped,
@@ -44,6 +44,7 @@ from actors._errors import (
     WrongLoopError,
     WrongThreadError,
 )
+from actors._events import DeadLetter
 from actors._interruption import Interruption, Outcome, Receipt, Source
 from actors._mailbox import Mailbox
 from actors._memory_manager import InMemoryCancellationManager

@@ -16,6 +16,7 @@ import attrs
 from actors._current import current_hook, current_run
 from actors._ending import after_start, after_stop, next_ending_step
 from actors._errors import DuplicateRunError
+from actors._events import Started
 from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
 from actors._note import Note
@@ -179,6 +180,9 @@ class Cell:
     def live(self) -> None:
         """``on_start`` has succeeded."""
         self.state = State.LIVE
+        stream = self.system.event_stream
+        if stream.heard:
+            stream.publish(Started(self.path, at=self.system.clock()))
         self._tell_joiners()
 
     def bury(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from actors._errors import ActorStopped, ReplyStuckError
+from actors._events import Stopped
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
 from actors._outcomes import conclude, stopped_error
@@ -18,6 +19,7 @@ from actors._where import where_suspended
 
 if TYPE_CHECKING:
     from actors._cell import Cell
+    from actors._events import Death
     from actors._note import Note
 
 logger = get_logger("actors.ending")
@@ -133,11 +135,16 @@ def after_stop(cell: Cell, ending: Ending, value: Any) -> None:
 
 def die(cell: Cell) -> None:
     """The actor is gone: its name is free, its messages are refused, whoever waits for its end is told, its parent goes on."""
+    starting = cell.starting
     _refuse_all(cell)
     if cell.current is not None:
         refuse(cell, cell.current)  # a sudden end came between two steps of it
         cell.current = None
     cell.bury()
+    stream = cell.system.event_stream
+    if stream.heard and not starting:
+        reason: Death = "killed" if cell.ending.kills else "stopped"
+        stream.publish(Stopped(cell.path, reason, at=cell.system.clock()))
     if cell.parent is not None and cell.parent.ending is not None:
         cell.parent.wake()
 

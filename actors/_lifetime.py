@@ -117,6 +117,7 @@ async def _clean_up(system: ActorSystem) -> None:
     finally:
         for cell in list(_all(system.roots)):
             _ending.die(cell)
+        system.event_stream.close()
     await system.managers.aclose()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors import _events as events
 from actors._errors import ActorStopped, Interrupted, ReplyCancelled, RunCancelledError
 from actors._interrupt import interrupt_below, interrupt_run
 from actors._interruption import Interruption
@@ -153,7 +154,7 @@ def settle(cell: Cell, run: Run[Any, Any]) -> None:
         cell.completed += 1
     elif status == "interrupted":
         cell.interrupted += 1
-        _log_interrupted(cell, run)
+        _say_interrupted(cell, run)
     elif status == "failed":
         cell.failed += 1
         if run.origin is Origin.TELL or run.abandoned:
@@ -179,9 +180,14 @@ def _says_cancelled(cell: Cell, run: Run[Any, Any], error: BaseException) -> boo
     return True
 
 
-def _log_interrupted(cell: Cell, run: Run[Any, Any]) -> None:
+def _say_interrupted(cell: Cell, run: Run[Any, Any]) -> None:
     request = run.request
     assert request is not None
+    stream = cell.system.event_stream
+    if stream.heard:
+        stream.publish(
+            events.Interrupted(cell.path, run.id, request.reason, request.by, request.source, at=cell.system.clock())
+        )
     logger.info(
         "run.interrupted",
         actor=cell.path,

@@ -11,8 +11,9 @@ from anyio.lowlevel import current_token
 
 from actors._commit import Commits
 from actors._compat import TypeVar
-from actors._dead_letters import DeadLetter, DeadLetters
+from actors._dead_letters import DeadLetters
 from actors._errors import ActorStopped, UsageError, WrongThreadError
+from actors._events import CAPACITY, DeadLetter, Event, EventStream, Subscription
 from actors._executor import Executor
 from actors._interrupt import GRACE
 from actors._interruption import Receipt
@@ -73,7 +74,8 @@ class ActorSystem:
         if not drain_timeout >= 0:
             raise UsageError(f"drain_timeout is a number of seconds, not {drain_timeout!r}")
         self.name = name
-        self.dead_letters = DeadLetters(on_dead_letter)
+        self.event_stream = EventStream(name)
+        self.dead_letters = DeadLetters(self.event_stream, on_dead_letter)
         self.drain_timeout = drain_timeout
         self.runs = Runs()
         self.roots: dict[str, Cell] = {}
@@ -91,6 +93,7 @@ class ActorSystem:
         self.new_waiter = waiter_factory()
         self.context: Context = copy_context()
         self.clock = clock()
+        self.event_stream.open(self.new_waiter, self.thread)
         self.watchdog = Watchdog(self.new_waiter, self.clock)
         self.commits = Commits(self.new_waiter)
         self.managers = Managers(self)
@@ -190,6 +193,22 @@ class ActorSystem:
                 return None
             cells = found.children
         return found.ref if found is not None else None
+
+    def events(self, *kinds: type[Event], capacity: int = CAPACITY) -> Subscription:
+        """Subscribe to what happens in the system from now on: ``with system.events() as told: async for event in told: ...``.
+
+        The records are those of :mod:`actors.events`. A reader that is slow blocks nobody: when its queue is full it loses the
+        oldest events, counted in ``told.missed``. The iteration ends when the system has ended.
+
+        Args:
+            kinds: the classes of events that are wanted; none means all.
+            capacity: how many events may wait for the reader.
+
+        Raises:
+            UsageError: the capacity is not positive, or (when the block is entered) the system has not been opened.
+            WrongThreadError: when the block is entered off the system's event loop.
+        """
+        return Subscription(self.event_stream, kinds, capacity)
 
     # -- for the machinery
 

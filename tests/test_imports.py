@@ -27,6 +27,8 @@ LAYERS = """
     _reply
     _note
     _mailbox
+    _events
+    events
     _waiter
     _sentinel
     _thread_check
