@@ -15,12 +15,15 @@ a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
 #   _waiter, _mailbox, _run, _waiting                one message on its way, and who waits for it
 #   _interrupt, _outcomes, _ending, _cell            one actor: what it does next, and what an ending means
 #   _worker, _executor, _watchdog                    how a step is run: the one place that opens the scope of a reply
+#   _supervision, _supervisor, _restart, _death_watch  what happens when an actor fails or ends, and who hears of it
 #   _ref, _actor, _context, _spawn, _system          what users hold
 #   agents                                           actors that talk in messages
 #   testing                                          for tests
 
 from actors._actor import Actor
+from actors._backoff import Backoff
 from actors._context import ActorContext
+from actors._death_watch import Terminated
 from actors._errors import (
     ActorError,
     ActorStopped,
@@ -51,6 +54,7 @@ from actors._memory_manager import InMemoryCancellationManager
 from actors._ref import ActorRef
 from actors._run import Run, Status
 from actors._statistics import ActorStatistics
+from actors._supervision import Supervision, one_for_all, one_for_one, rest_for_one
 from actors._system import ActorSystem
 from actors.agents import Agent, AgentRef, Msg
 
@@ -66,6 +70,7 @@ __all__ = [
     "AgentRef",
     "AskCycleError",
     "AskTimeout",
+    "Backoff",
     "BlockingCallError",
     "DeadLetter",
     "DeliveryError",
@@ -90,7 +95,12 @@ __all__ = [
     "Source",
     "SpawnError",
     "Status",
+    "Supervision",
+    "Terminated",
     "UsageError",
     "WrongLoopError",
     "WrongThreadError",
+    "one_for_all",
+    "one_for_one",
+    "rest_for_one",
 ]

@@ -159,6 +159,10 @@ def settle(cell: Cell, run: Run[Any, Any]) -> None:
         cell.failed += 1
         if run.origin is Origin.TELL or run.abandoned:
             logger.error("reply.failed", actor=cell.path, run_id=run.known_id, sent_by=run.origin.value, exc_info=error)
+        run.settle(status, value, error)  # whoever asked is told first
+        if cell.supervised is not None and error is not None and (run.started or run.request is not None):
+            cell.supervised.failed(error, asked=run.origin is not Origin.TELL and not run.abandoned)
+        return
     run.settle(status, value, error)
 
 

@@ -30,11 +30,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    import anyio
+
     from actors._background import Background
     from actors._cell import Cell
     from actors._mailbox import Mailbox
     from actors._ref import ActorRef
+    from actors._restart import Round
     from actors._spawn import Spawnable
+    from actors._supervision import Supervision
 
 RefT = TypeVar("RefT")
 
@@ -54,6 +58,7 @@ class ActorSystem:
         name: the first part of every actor's path.
         cancellation: the cancellation manager of actors for which ``spawn`` names none. Any object with agno's manager methods
             will do.
+        supervision: what happens when an actor fails for which ``spawn`` says nothing. Without any it goes on.
         drain_timeout: seconds for draining, and after a sudden end for commits and ``on_stop``.
         on_dead_letter: called with each message that is not delivered.
 
@@ -66,6 +71,7 @@ class ActorSystem:
         name: str = "system",
         *,
         cancellation: object | None = None,
+        supervision: Supervision | None = None,
         drain_timeout: float = 10.0,
         on_dead_letter: Callable[[DeadLetter], None] | None = None,
     ) -> None:
@@ -80,9 +86,13 @@ class ActorSystem:
         self.runs = Runs()
         self.roots: dict[str, Cell] = {}
         self.name_numbers = itertools.count(1)
+        self.rounds: set[Round] = set()  # of restarts that are under way
+        self.failure: BaseException | None = None  # with which it ends
         self.is_open = False
         self.background: Background
         self._cancellation = cancellation
+        self._supervision = supervision
+        self._scope: anyio.CancelScope | None = None
         self._lifetime: AbstractAsyncContextManager[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -116,6 +126,7 @@ class ActorSystem:
         cancellation: object | None = None,
         mailbox: Mailbox | None = None,
         interrupt_timeout: float = INTERRUPT_TIMEOUT,
+        supervision: Supervision | None = None,
     ) -> RefT:
         """Start an actor; return its ref once its ``on_start`` has succeeded.
 
@@ -125,6 +136,7 @@ class ActorSystem:
             cancellation: the cancellation manager in which its runs are registered; None takes the system's, if any.
             mailbox: how its messages wait; the default sets no bound.
             interrupt_timeout: seconds that ``handle_interrupt`` (and ``on_stop``) may take.
+            supervision: what happens when it fails; None takes the system's, if any. One that may restart needs a factory.
 
         Raises:
             SpawnError: this actor cannot be started like this.
@@ -132,7 +144,13 @@ class ActorSystem:
             Exception: whatever ``on_start`` raised.
         """
         return await self.spawn_below(
-            None, actor, name=name, cancellation=cancellation, mailbox=mailbox, interrupt_timeout=interrupt_timeout
+            None,
+            actor,
+            name=name,
+            cancellation=cancellation,
+            mailbox=mailbox,
+            interrupt_timeout=interrupt_timeout,
+            supervision=supervision,
         )
 
     async def spawn_below(
@@ -144,6 +162,7 @@ class ActorSystem:
         cancellation: object | None,
         mailbox: Mailbox | None,
         interrupt_timeout: float,
+        supervision: Supervision | None,
     ) -> RefT:
         """For the machinery: :meth:`spawn`, as a child of ``parent``."""
         self.check_open()
@@ -158,6 +177,7 @@ class ActorSystem:
             registrar=None if manager is None else await self.managers.registrar(manager),
             mailbox=mailbox,
             interrupt_timeout=interrupt_timeout,
+            supervision=supervision if supervision is not None else self._supervision,
         )
 
     async def interrupt(
@@ -211,6 +231,16 @@ class ActorSystem:
         return Subscription(self.event_stream, kinds, capacity)
 
     # -- for the machinery
+
+    def end_with(self, scope: anyio.CancelScope) -> None:
+        """This scope is around all that the system does, and around its block."""
+        self._scope = scope
+
+    def fail(self, error: BaseException) -> None:
+        """End the system now: what is in its block is cancelled, and then the block raises this error. The first one counts."""
+        if self.failure is None and self._scope is not None:
+            self.failure = error
+            self._scope.cancel()
 
     def check_open(self) -> None:
         """The system is open, and this is its event loop's thread.

@@ -29,6 +29,10 @@ LAYERS = """
     _mailbox
     _events
     events
+    _backoff
+    _restart_budget
+    _supervision
+    _death_watch
     _waiter
     _sentinel
     _thread_check
@@ -64,6 +68,9 @@ LAYERS = """
     _asking
     _ref
     _actor
+    _making
+    _restart
+    _supervisor
     _spawn
     agents
     _system
