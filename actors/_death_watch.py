@@ -35,12 +35,14 @@ class Terminated:
     error: BaseException | None = None
 
 
-@attrs.define(eq=False)
 class Bonds:
     """Who watches an actor, and whom it watches, in the order in which they began to."""
 
-    watchers: dict[Cell, None] = attrs.field(factory=dict)
-    watched: dict[Cell, None] = attrs.field(factory=dict)
+    __slots__ = ("watched", "watchers")
+
+    def __init__(self) -> None:
+        self.watchers: dict[Cell, None] = {}
+        self.watched: dict[Cell, None] = {}
 
 
 def watch(watcher: Cell, target: Cell) -> None:

@@ -140,7 +140,7 @@ def after_start(cell: Cell, ending: Ending, value: Any) -> None:
     elif _starts_again(cell) and cell.supervised is not None and ending is not Ending.ABORTED:
         cell.supervised.start_failed(value if ending is Ending.RAISED else stopped_error(cell))
     else:
-        cell.start_error = value if ending is Ending.RAISED else stopped_error(cell)
+        cell.start_error = cell.start_error or (value if ending is Ending.RAISED else stopped_error(cell))
         begin_end(cell, End.KILL)
 
 

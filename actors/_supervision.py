@@ -29,8 +29,7 @@ Lifespan: TypeAlias = Literal["permanent", "transient", "temporary"]
 def _decision(_supervision: object, attribute: attrs.Attribute[Decision], value: Decision) -> None:
     if callable(value):
         return
-    directives: list[Any] = list(value.values()) if isinstance(value, Mapping) else [value]
-    for directive in directives:
+    for directive in _by_type(value, "resume").values():
         if directive not in get_args(Directive):
             raise ValueError(f"{attribute.name} says resume, restart, stop or escalate, not {directive!r}")
 
@@ -193,27 +192,32 @@ def rest_for_one(
     )
 
 
-def _look_up(decision: Decision, error: BaseException, otherwise: Directive) -> Directive:
-    if isinstance(decision, str):
-        return decision
-    if isinstance(decision, Mapping):
-        return next((decision[kind] for kind in type(error).__mro__ if kind in decision), otherwise)
+def _look_up(decision: Any, error: BaseException, otherwise: Directive) -> Directive:
+    if not callable(decision):
+        by_type = _by_type(decision, otherwise)
+        return next(by_type[kind] for kind in type(error).__mro__ if kind in by_type)
     try:
-        said = decision(error)
+        said: Any = decision(error)
     except Exception as failure:
         logger.error("supervision.decision_failed", hint="the actor is stopped", exc_info=failure)
         return "stop"
     if said not in get_args(Directive):
         logger.error("supervision.decision_unknown", said=repr(said), hint="the actor is stopped")
         return "stop"
-    return said
+    directive: Directive = said
+    return directive
 
 
-def _may_say_restart(decision: Decision, otherwise: Directive) -> bool:
-    if isinstance(decision, str):
-        return decision == "restart"
-    if isinstance(decision, Mapping):
-        return "restart" in decision.values() or (
-            otherwise == "restart" and not {Exception, BaseException} & set(decision)
-        )
-    return True
+def _by_type(decision: Any, otherwise: Directive) -> dict[type[BaseException], Directive]:
+    """A directive, or some by the type of the error, as a mapping that has one for all errors."""
+    always: Any = decision
+    return {BaseException: always} if isinstance(decision, str) else {BaseException: otherwise, **decision}
+
+
+def _may_say_restart(decision: Any, otherwise: Directive) -> bool:
+    if callable(decision):
+        return True
+    by_type = _by_type(decision, otherwise)
+    if Exception in by_type:
+        del by_type[BaseException]  # out of reach
+    return "restart" in by_type.values()

@@ -91,17 +91,16 @@ class Supervised:
         else:
             self.obey(directive, error)
 
-    def stuck(self, where: str) -> bool:
-        """A step refuses to end. Whether something was done about it: then the actor has been cut off from it."""
+    def stuck(self, where: str) -> None:
+        """A step refuses to end. Unless that is to be put up with, the actor is cut off from it."""
         cell, lever, run = self.cell, self.cell.lever, self.cell.current
         error = _ending.stuck_error(cell, run, where)
         directive = self.policy.directive(error, asked=False)
-        if directive == "resume" or cell.starting:
-            return False
+        if directive == "resume" or cell.starting or not cell.system.is_open:
+            return
         self.obey(directive, error)
         if cell.lever is lever:
             _ending.cut_off(cell)
-        return True
 
     def comes_back(self, *, drain: bool) -> bool:
         """The actor stops itself. True if it is permanent: then a new instance follows, and takes over the mailbox."""

@@ -155,7 +155,8 @@ def _report(cell: Cell) -> None:
     )
     if cell.ending is not None:
         cut_off(cell)  # an actor that is to end anyway goes on without the step
-    elif cell.supervised is not None and cell.supervised.stuck(where):
         return
-    elif run is not None and cell.step is Step.HANDLE:
+    if run is not None and cell.step is Step.HANDLE:
         give_up_handling(cell, run)
+    if cell.supervised is not None:
+        cell.supervised.stuck(where)
