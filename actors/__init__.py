@@ -49,10 +49,12 @@ from actors._errors import (
 )
 from actors._events import DeadLetter
 from actors._interruption import Interruption, Outcome, Receipt, Source
+from actors._left_queued import LeftQueued
 from actors._mailbox import Mailbox
 from actors._memory_manager import InMemoryCancellationManager
 from actors._ref import ActorRef
 from actors._run import Run, Status
+from actors._signals import Stopping, stop_on_signals
 from actors._statistics import ActorStatistics
 from actors._supervision import Supervision, one_for_all, one_for_one, rest_for_one
 from actors._system import ActorSystem
@@ -78,6 +80,7 @@ __all__ = [
     "InMemoryCancellationManager",
     "Interrupted",
     "Interruption",
+    "LeftQueued",
     "Mailbox",
     "MailboxFull",
     "ManagerError",
@@ -95,6 +98,7 @@ __all__ = [
     "Source",
     "SpawnError",
     "Status",
+    "Stopping",
     "Supervision",
     "Terminated",
     "UsageError",
@@ -103,4 +107,5 @@ __all__ = [
     "one_for_all",
     "one_for_one",
     "rest_for_one",
+    "stop_on_signals",
 ]

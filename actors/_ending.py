@@ -62,7 +62,7 @@ def begin_end(cell: Cell, end: End, *, finish: bool = False) -> None:
         end = End.STOP  # there is no instance that could answer what is queued
     cell.ending = end
     if end.refuses:
-        _refuse_all(cell)
+        refuse_all(cell)
     if end is End.KILL or (cell.starting and end is not End.DRAIN):
         _cut_everything(cell)
     elif cell.current is not None and end is not End.DRAIN and not finish:
@@ -181,7 +181,7 @@ def die(cell: Cell) -> None:
     if cell.dead:
         return
     never_lived = cell.never_lived
-    _refuse_all(cell)
+    refuse_all(cell)
     if cell.current is not None:
         refuse(cell, cell.current)  # a sudden end came between two steps of it
         cell.current = None
@@ -241,7 +241,8 @@ def refuse_new(cell: Cell) -> ActorStopped:
     )
 
 
-def _refuse_all(cell: Cell) -> None:
+def refuse_all(cell: Cell) -> None:
+    """Nothing that waits will be answered."""
     for mail in cell.queue.clear():
         refuse(cell, mail)
     for mail in cell.urgent or ():

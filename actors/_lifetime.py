@@ -13,6 +13,7 @@ from actors._errors import ActorStopped
 from actors._fatal import is_fatal
 from actors._hanging import HangingReport
 from actors._interrupt import GRACE, interrupt_run
+from actors._left_queued import report_left
 from actors._logging import get_logger
 from actors._reply import coroutine_of
 
@@ -87,9 +88,11 @@ async def _end_in_order(system: ActorSystem) -> None:
     system.commits.limit(anyio.current_time() + system.drain_timeout)
     with anyio.move_on_after(system.drain_timeout) as scope:
         await _drained(system)
+    report_left(system, _all(system.roots))
     if scope.cancelled_caught:
-        for cell in _all(system.roots):
+        for cell in list(_all(system.roots)):
             logger.info("system.drain_timeout", system=system.name, actor=cell.path, queued=len(cell.queue))
+            _ending.refuse_all(cell)
             if cell.current is not None:
                 interrupt_run(cell.current, reason="the system is closing")
     while system.roots:  # children before parents, in reverse start order
@@ -121,6 +124,7 @@ def _close(system: ActorSystem) -> None:
 
 async def _clean_up(system: ActorSystem) -> None:
     """No reply runs any more. Let commits finish, stop the actors that a sudden end has left, close the managers."""
+    report_left(system, _all(system.roots))
     for cell in _all(system.roots):
         if cell.ending is None or cell.ending is _ending.End.RESTART:
             cell.ending = _ending.End.STOP  # it takes no more messages

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from actors._background import Background
     from actors._cell import Cell
+    from actors._left_queued import LeftQueued
     from actors._mailbox import Mailbox
     from actors._ref import ActorRef
     from actors._restart import Round
@@ -52,7 +53,7 @@ class ActorSystem:
     It owns every task of its actors. Leaving the block first lets everything drain, within ``drain_timeout``; then actors stop,
     children before parents, in reverse start order. Leaving it by an exception or a cancellation cuts the replies that run,
     without draining and without ``handle_interrupt``; ``on_stop`` still runs. Either no task is left afterwards, or the block is
-    not left, and every few seconds the log says what hangs and where.
+    not left, and every few seconds the log says what hangs and where. What was still queued is in ``left_queued``, and logged.
 
     Args:
         name: the first part of every actor's path.
@@ -87,6 +88,7 @@ class ActorSystem:
         self.roots: dict[str, Cell] = {}
         self.name_numbers = itertools.count(1)
         self.rounds: set[Round] = set()  # of restarts that are under way
+        self.left_queued: tuple[LeftQueued, ...] = ()
         self.failure: BaseException | None = None  # with which it ends
         self.is_open = False
         self.background: Background

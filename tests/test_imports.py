@@ -50,6 +50,7 @@ LAYERS = """
     testing
     _chunk_reader
     _run
+    _left_queued
     _interrupt
     _managers
     _outcomes
@@ -74,6 +75,7 @@ LAYERS = """
     _spawn
     agents
     _system
+    _signals
     debug
     __init__
 """.split()  # noqa: SIM905 - one below the other, without the quotes
