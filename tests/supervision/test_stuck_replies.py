@@ -25,7 +25,9 @@ async def stuck(ref, message, grace=2.0):
     """Its run, which has been interrupted and does not end."""
     run = await ref.request(message)
     await message.began.wait()
-    await run.interrupt("enough", grace=grace)
+    receipt = await run.interrupt("enough", grace=grace)
+    assert (receipt.outcome, bool(receipt)) == ("stuck", False)  # never a success while it runs (R29)
+    assert "Refusing.__call__" in receipt.where
     return run
 
 
