@@ -154,7 +154,7 @@ async def test_watching_one_that_has_ended_answers_at_once(system, watcher, end)
         case _:
             await getattr(other, end)()
     await dead(other)
-    await ref.ask(watching(other))
+    await ref.ask(watching(other, other))
     await quiet()
     reason = {"stop": "stopped", "kill": "killed", "fails": "failed"}[end]
     assert maker.heard == [Terminated(other, reason)]
