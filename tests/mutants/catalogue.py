@@ -445,7 +445,7 @@ MUTANTS = (
     Mutant(
         "a restart goes on with the old instance",
         (
-            Edit("actors/_supervisor.py", "        self.cell.empty()\n", "        self._old = actor\n        self.cell.empty()\n"),
+            Edit("actors/_supervisor.py", "self.cell.empty()\n", "self.cell.empty()\n        self._old = actor\n"),
             Edit("actors/_supervisor.py", "actor = context.run(make, self._factory)", "actor = self._old"),
         ),
         ("tests/supervision/test_restart.py",),
