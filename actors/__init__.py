@@ -10,17 +10,20 @@ a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
 # Imports point one way, from the bottom of this list to its top; tests/test_imports.py holds that.
 #
 #   _errors, _interruption, _logging                 records, errors, log events
+#   _events, events                                  what happens in a system, for those who watch it
 #   _cancellation, abc, _memory_manager, _registrar  where runs are registered and marked as cancelled
 #   _waiter, _mailbox, _run, _waiting                one message on its way, and who waits for it
 #   _interrupt, _outcomes, _ending, _cell            one actor: what it does next, and what an ending means
 #   _worker, _executor, _watchdog                    how a step is run: the one place that opens the scope of a reply
+#   _supervision, _supervisor, _restart, _death_watch  what happens when an actor fails or ends, and who hears of it
 #   _ref, _actor, _context, _spawn, _system          what users hold
 #   agents                                           actors that talk in messages
 #   testing                                          for tests
 
 from actors._actor import Actor
+from actors._backoff import Backoff
 from actors._context import ActorContext
-from actors._dead_letters import DeadLetter
+from actors._death_watch import Terminated
 from actors._errors import (
     ActorError,
     ActorStopped,
@@ -44,12 +47,16 @@ from actors._errors import (
     WrongLoopError,
     WrongThreadError,
 )
+from actors._events import DeadLetter
 from actors._interruption import Interruption, Outcome, Receipt, Source
+from actors._left_queued import LeftQueued
 from actors._mailbox import Mailbox
 from actors._memory_manager import InMemoryCancellationManager
 from actors._ref import ActorRef
 from actors._run import Run, Status
+from actors._signals import Stopping, stop_on_signals
 from actors._statistics import ActorStatistics
+from actors._supervision import Supervision, one_for_all, one_for_one, rest_for_one
 from actors._system import ActorSystem
 from actors.agents import Agent, AgentRef, Msg
 
@@ -65,6 +72,7 @@ __all__ = [
     "AgentRef",
     "AskCycleError",
     "AskTimeout",
+    "Backoff",
     "BlockingCallError",
     "DeadLetter",
     "DeliveryError",
@@ -72,6 +80,7 @@ __all__ = [
     "InMemoryCancellationManager",
     "Interrupted",
     "Interruption",
+    "LeftQueued",
     "Mailbox",
     "MailboxFull",
     "ManagerError",
@@ -89,7 +98,14 @@ __all__ = [
     "Source",
     "SpawnError",
     "Status",
+    "Stopping",
+    "Supervision",
+    "Terminated",
     "UsageError",
     "WrongLoopError",
     "WrongThreadError",
+    "one_for_all",
+    "one_for_one",
+    "rest_for_one",
+    "stop_on_signals",
 ]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from actors._cell import Cell
     from actors._context import ActorContext
+    from actors._death_watch import Terminated
     from actors._interruption import Interruption
     from actors._run import Status
 
@@ -64,10 +65,19 @@ class Actor(Generic[M, R, C]):
         """Called once, before the first message; ``spawn`` returns when it has succeeded, and raises what it raises."""
 
     async def on_stop(self) -> None:
-        """Called once when the actor ends, after its children have ended; not after ``kill()``."""
+        """Called once when the actor ends, after its children have ended; not after ``kill()``.
+
+        Also called on an instance that is to be replaced by a new one, unless a reply in it refuses to end.
+        """
 
     async def on_restart(self, error: BaseException, /) -> None:
-        """Called on the new instance, before ``on_start``, when a supervisor restarts the actor."""
+        """Called on the new instance, before ``on_start``, when the actor is restarted because of this error."""
+
+    async def on_terminated(self, terminated: Terminated, /) -> None:
+        """Called when an actor has ended that this one watches (``self.context.watch(ref)``), once, between two runs.
+
+        It is never behind messages. It cannot be interrupted, and has ``interrupt_timeout`` seconds.
+        """
 
     @property
     def context(self) -> ActorContext[M, R, C]:

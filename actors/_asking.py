@@ -11,7 +11,7 @@ from actors._current import running
 from actors._errors import AskTimeout, ReplyTypeError
 from actors._interrupt import asker_gone
 from actors._run import ASK, SETTLED, Run
-from actors._sending import new_run, put, refuse_mail, send
+from actors._sending import new_run, put, refuse_mail, send, takes_mail
 from actors._statistics import doing
 from actors._waiting import begin_wait, end_wait
 
@@ -34,7 +34,7 @@ async def ask(
         await anyio.lowlevel.checkpoint_if_cancelled()  # an interrupted run starts nothing new
     run: Run[Any, Any] = new_run(cell, message, ASK, run_id)
     run.detached = detach
-    if cell.ending is not None:
+    if cell.ending is not None and not takes_mail(cell):
         refuse_mail(cell, run)
     try:
         if timeout is None and asker is None and not cell.queue.full:  # nothing to wait for but the reply

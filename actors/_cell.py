@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors._current import current_hook, current_run
-from actors._ending import after_start, after_stop, next_ending_step
+from actors._ending import End, after_start, after_stop, next_ending_step
 from actors._errors import DuplicateRunError
+from actors._events import Started
 from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
 from actors._note import Note
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
     import anyio
 
     from actors._actor import Actor
+    from actors._death_watch import Bonds
+    from actors._events import Death
     from actors._interruption import Receipt
     from actors._mailbox import MailQueue
     from actors._ref import ActorRef
     from actors._registrar import Registrar
+    from actors._supervisor import Supervised
     from actors._system import ActorSystem
     from actors._waiter import Waiter
 
@@ -46,6 +50,7 @@ class State(enum.Enum):
     """Where an actor is in its life."""
 
     STARTING = "starting"
+    RESTARTING = "restarting"  # between two instances, or in the on_start of the second
     LIVE = "live"
     ENDING = "ending"
     DEAD = "dead"
@@ -68,7 +73,7 @@ class Cell:
     ending: Any = None  # how the actor is to end, once it is to end
     children: dict[str, Cell] | None = None
     current: Run[Any, Any] | None = None
-    urgent: deque[Run[Any, Any]] | None = None  # interrupted while queued: answered before other messages
+    urgent: deque[Run[Any, Any] | Note] | None = None  # before all messages: runs interrupted while queued, deaths
     step: Step | None = None
     next_step: Step | None = None
     lever: Lever | None = None  # the hold on the step that runs now
@@ -81,6 +86,9 @@ class Cell:
     start_error: BaseException | None = None
     joiners: list[Waiter] | None = None
     commits: list[anyio.CancelScope] | None = None  # of the commits that are under way
+    supervised: Supervised | None = None  # what happens when it fails; None: it goes on
+    bonds: Bonds | None = None  # who watches it, and whom it watches
+    death: Death | None = None  # how it has ended
     completed: int = 0
     interrupted: int = 0
     failed: int = 0
@@ -144,6 +152,8 @@ class Cell:
             note, self.note = self.note, None
             if ending is Ending.RAISED and note is not None:
                 logger.error("note.failed", actor=self.path, method=note.method, exc_info=value)
+                if self.supervised is not None:
+                    self.supervised.failed(value)
         elif step is Step.START:
             after_start(self, ending, value)
         elif step is Step.STOP:
@@ -159,9 +169,13 @@ class Cell:
     def answer_next(self, run: Run[Any, Any]) -> None:
         """This queued run has been interrupted: it is answered at the next turn boundary, before other messages."""
         self.queue.withdraw(run)
+        self.before_messages(run)
+
+    def before_messages(self, mail: Run[Any, Any] | Note) -> None:
+        """This comes at the next turn boundary, before all messages."""
         if self.urgent is None:
             self.urgent = deque()
-        self.urgent.append(run)
+        self.urgent.append(mail)
         self.wake()
 
     async def interrupt(
@@ -186,8 +200,18 @@ class Cell:
 
     @property
     def starting(self) -> bool:
-        """``on_start`` has not succeeded yet."""
+        """``on_start`` of its instance has not succeeded yet."""
+        return self.state is State.STARTING or self.state is State.RESTARTING
+
+    @property
+    def never_lived(self) -> bool:
+        """``on_start`` has never succeeded yet."""
         return self.state is State.STARTING
+
+    @property
+    def restarting(self) -> bool:
+        """It is between two instances, or is to get a new one."""
+        return self.state is State.RESTARTING or self.ending is End.RESTART
 
     @property
     def dead(self) -> bool:
@@ -196,7 +220,16 @@ class Cell:
 
     def live(self) -> None:
         """``on_start`` has succeeded."""
+        stream = self.system.event_stream
+        if stream.heard and self.state is State.STARTING:
+            stream.publish(Started(self.path, at=self.system.clock()))
         self.state = State.LIVE
+        self._tell_joiners()
+
+    def empty(self) -> None:
+        """Its instance is gone, and another one is to come."""
+        self.state = State.RESTARTING
+        self.actor = None
         self._tell_joiners()
 
     def bury(self) -> None:
@@ -234,13 +267,11 @@ class Cell:
 
     def _choose(self) -> Step | None:
         while True:
-            if self.urgent:
-                run = self.urgent.popleft()
-                if run.settled:
+            if self.urgent and self.ending is not End.RESTART:
+                step = self._take_urgent(self.urgent.popleft())
+                if step is None:
                     continue
-                self.current = run
-                run.phase = HANDLING
-                return Step.HANDLE
+                return step
             if self.ending is not None and not (self.ending.drains and len(self.queue)):
                 return next_ending_step(self)
             mail = self.queue.take()
@@ -256,6 +287,16 @@ class Cell:
                 return Step.NOTE
             else:
                 return None
+
+    def _take_urgent(self, mail: Run[Any, Any] | Note) -> Step | None:
+        if isinstance(mail, Note):
+            self.note = mail
+            return Step.NOTE
+        if mail.settled:
+            return None
+        self.current = mail
+        mail.phase = HANDLING
+        return Step.HANDLE
 
     def _register(self, run: Run[Any, Any], registrar: Registrar) -> Step | None:
         run.phase = REGISTERING
@@ -274,7 +315,7 @@ class Cell:
     def _context_of(self, step: Step) -> Context:
         if self.current is not None and self.current.context is not None:
             return self.current.context
-        if step is Step.NOTE and self.note is not None:
+        if step is Step.NOTE and self.note is not None and self.note.context is not None:
             return self.note.context
         if step is Step.START and self.start_context is not None:
             return self.start_context
@@ -292,6 +333,8 @@ class Cell:
             current_run.set(None)
             return coroutine_of(getattr(self.actor, self.note.method)(self.note.message), self.actor, self.note.method)
         current_hook.set(weakref.ref(self))
+        if self.state is State.RESTARTING and self.supervised is not None:
+            return self.supervised.start_again(self.actor)
         hook = self.actor.on_start if step is Step.START else self.actor.on_stop
         return coroutine_of(hook(), self.actor, step.value)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic
 from actors._commit import commit
 from actors._compat import TypeVar
 from actors._current import running
-from actors._errors import UsageError
+from actors._death_watch import HOOK, unwatch, watch
+from actors._errors import ActorStopped, UsageError
 from actors._outcomes import interrupted_error
 from actors._protect import Protected
 from actors._thread_check import check_thread
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from actors._ref import ActorRef
     from actors._run import Run
     from actors._spawn import Spawnable
+    from actors._supervision import Supervision
     from actors._system import ActorSystem
 
 M = TypeVar("M")
@@ -113,8 +115,9 @@ class ActorContext(Generic[M, R, C]):
         cancellation: object | None = None,
         mailbox: Mailbox | None = None,
         interrupt_timeout: float | None = None,
+        supervision: Supervision | None = None,
     ) -> RefT:
-        """Start a child; as :meth:`ActorSystem.spawn`. A child ends before its parent does."""
+        """Start a child; as :meth:`ActorSystem.spawn`. A child ends before its parent does, and before it is restarted."""
         return await self._cell.system.spawn_below(
             self._cell,
             actor,
@@ -122,7 +125,43 @@ class ActorContext(Generic[M, R, C]):
             cancellation=cancellation,
             mailbox=mailbox,
             interrupt_timeout=self._cell.interrupt_timeout if interrupt_timeout is None else interrupt_timeout,
+            supervision=supervision,
         )
+
+    def watch(self, ref: ActorRef[Any, Any, Any]) -> None:
+        """Hear of the end of an actor: ``on_terminated`` is called, once, when its name is free again.
+
+        At once if it has ended already. It stays watched when this actor is restarted. Watching it twice changes nothing. The
+        children that end because this actor does, or because it is restarted, are not heard of.
+
+        Raises:
+            UsageError: this actor has no ``on_terminated``, or would watch itself.
+            ActorStopped: this actor is over, or this instance of it is.
+            WrongThreadError: off the system's event loop.
+        """
+        cell = self._cell
+        check_thread(cell)
+        if cell.actor is None:
+            raise ActorStopped(f"an instance of {cell.path} that is over can watch nobody", ref=cell.ref)
+        if ref._cell is cell:
+            raise UsageError(f"{cell.path} cannot watch itself; write on_stop", ref=cell.ref)
+        if not cell.actor._overrides(HOOK):
+            raise UsageError(
+                f"{type(cell.actor).__qualname__} would not hear of it: write `async def {HOOK}(self, terminated, /)`",
+                ref=cell.ref,
+            )
+        check_thread(ref._cell)
+        watch(cell, ref._cell)
+
+    def unwatch(self, ref: ActorRef[Any, Any, Any]) -> None:
+        """Do not hear of the end of an actor any more, not even if it has come and is about to be told.
+
+        Raises:
+            WrongThreadError: off the system's event loop.
+        """
+        check_thread(self._cell)
+        check_thread(ref._cell)
+        unwatch(self._cell, ref._cell)
 
     def interrupted(self, message: M, interruption: Interruption[C]) -> Interrupted:
         """The error that says that this run was interrupted: to raise from ``handle_interrupt``."""

@@ -45,3 +45,9 @@ def running() -> Run[Any, Any] | None:
     if run is None or run.settled or threading.get_ident() != run.cell.system.thread:
         return None  # over, or the context was copied into another thread
     return run
+
+
+def is_own(cell: Cell) -> bool:
+    """Whether the calling code is part of a run of this actor, or of its hook that runs now."""
+    run = running()
+    return (run is not None and run.cell is cell) or hook_of_caller() is cell

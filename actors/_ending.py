@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from actors._current import is_own
+from actors._death_watch import death_came, unwatch
 from actors._errors import ActorStopped, ReplyStuckError
+from actors._events import Stopped
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
 from actors._outcomes import conclude, stopped_error
@@ -24,8 +27,9 @@ logger = get_logger("actors.ending")
 
 
 class End(enum.IntEnum):
-    """How an actor is to end. A later order can only be harsher."""
+    """How an actor, or one instance of it, is to end. A later order can only be harsher."""
 
+    RESTART = 0  # interrupt the current reply, end this instance, go on with a new one
     DRAIN = 1  # answer what is queued, then stop
     STOP = 2  # interrupt the current reply, refuse what is queued, then stop
     KILL = 3  # cut whatever runs, without handle_interrupt and on_stop
@@ -35,23 +39,36 @@ class End(enum.IntEnum):
         return self is End.DRAIN
 
     @property
+    def refuses(self) -> bool:
+        """Whether what is queued will not be answered."""
+        return self >= End.STOP
+
+    @property
     def kills(self) -> bool:
         return self is End.KILL
 
 
-def begin_end(cell: Cell, end: End) -> None:
-    """Order the actor to end like this. Returns at once; ``join`` waits."""
+def begin_end(cell: Cell, end: End, *, finish: bool = False) -> None:
+    """Order the actor to end like this. Returns at once; ``join`` waits.
+
+    Args:
+        cell: the actor.
+        end: how.
+        finish: let the current reply finish all the same.
+    """
     if cell.dead or (cell.ending is not None and cell.ending >= end):
         return
+    if end is End.DRAIN and cell.restarting:
+        end = End.STOP  # there is no instance that could answer what is queued
     cell.ending = end
-    if end is not End.DRAIN:
-        _refuse_all(cell)
-    if end is End.STOP and cell.current is not None:
-        interrupt_run(cell.current, reason="the actor is being stopped")
-    elif end is End.KILL or (end is End.STOP and cell.starting):
+    if end.refuses:
+        refuse_all(cell)
+    if end is End.KILL or (cell.starting and end is not End.DRAIN):
         _cut_everything(cell)
+    elif cell.current is not None and end is not End.DRAIN and not finish:
+        interrupt_run(cell.current, reason=f"the actor is being {'restarted' if end is End.RESTART else 'stopped'}")
     for child in reversed(list((cell.children or {}).values())):
-        if child.ending is not None or end is End.KILL:
+        if end is End.KILL or (end is not End.RESTART and child.ending is not None and not child.restarting):
             begin_end(child, end)
     if cell.current is not None and cell.current.stuck:
         cut_off(cell)
@@ -68,6 +85,8 @@ def _cut_everything(cell: Cell) -> None:
 
 async def stop(cell: Cell, *, drain: bool, timeout: float | None) -> None:
     """Order, wait, and get harsher when the time is over; see :meth:`ActorRef.stop`."""
+    if cell.supervised is not None and is_own(cell) and cell.supervised.comes_back(drain=drain):
+        return
     begin_end(cell, End.DRAIN if drain else End.STOP)
     if waits_for_itself(cell, for_its_end=True):
         return
@@ -101,12 +120,12 @@ async def join(cell: Cell) -> None:
 def next_ending_step(cell: Cell) -> Step | None:
     """What an ending actor does once it has nothing left to answer: end its children, last started first, then itself."""
     if cell.children:
-        begin_end(next(reversed(cell.children.values())), cell.ending)
+        child = next(reversed(cell.children.values()))
+        unwatch(cell, child)
+        begin_end(child, End.STOP if cell.ending is End.RESTART else cell.ending)
         return None  # the child's death wakes us
-    if cell.actor is None:
-        return None
-    if cell.ending.kills or cell.starting or cell.stop_begun:
-        die(cell)
+    if cell.actor is None or cell.ending.kills or cell.starting or cell.stop_begun:
+        leave(cell)
         return None
     cell.stop_begun = True
     return Step.STOP
@@ -115,10 +134,19 @@ def next_ending_step(cell: Cell) -> Step | None:
 def after_start(cell: Cell, ending: Ending, value: Any) -> None:
     """``on_start`` has ended."""
     if ending is Ending.RETURNED:
+        if cell.restarting and cell.supervised is not None:
+            cell.supervised.came_up()
         cell.live()
+    elif _starts_again(cell) and cell.supervised is not None and ending is not Ending.ABORTED:
+        cell.supervised.start_failed(value if ending is Ending.RAISED else stopped_error(cell))
     else:
-        cell.start_error = value if ending is Ending.RAISED else stopped_error(cell)
+        cell.start_error = cell.start_error or (value if ending is Ending.RAISED else stopped_error(cell))
         begin_end(cell, End.KILL)
+
+
+def _starts_again(cell: Cell) -> bool:
+    """Whether another instance may follow one that does not start."""
+    return cell.restarting and cell.ending in (None, End.RESTART)
 
 
 def after_stop(cell: Cell, ending: Ending, value: Any) -> None:
@@ -128,18 +156,46 @@ def after_stop(cell: Cell, ending: Ending, value: Any) -> None:
     elif ending is not Ending.RETURNED:
         logger.warning("on_stop.cut", actor=cell.path, limit=cell.interrupt_timeout)
     if not cell.children:
+        leave(cell)
+
+
+def leave(cell: Cell) -> None:
+    """The instance has ended, and the actor with it, unless a new instance is to come."""
+    if cell.ending is End.RESTART and cell.supervised is not None:
+        if cell.actor is not None:
+            cell.supervised.retire()
+    elif not _waits_for_its_turn(cell):
         die(cell)
+
+
+def _waits_for_its_turn(cell: Cell) -> bool:
+    """Of children that are killed with their parent, who was started last goes first."""
+    parent = cell.parent
+    if parent is None or parent.ending is None or not parent.ending.kills or parent.children is None:
+        return False
+    return next(reversed(parent.children.values())) is not cell
 
 
 def die(cell: Cell) -> None:
     """The actor is gone: its name is free, its messages are refused, whoever waits for its end is told, its parent goes on."""
-    _refuse_all(cell)
+    if cell.dead:
+        return
+    never_lived = cell.never_lived
+    refuse_all(cell)
     if cell.current is not None:
         refuse(cell, cell.current)  # a sudden end came between two steps of it
         cell.current = None
+    error = cell.supervised.leave() if cell.supervised is not None else cell.start_error
+    cell.death = "failed" if error is not None else "killed" if cell.ending.kills else "stopped"
     cell.bury()
+    stream = cell.system.event_stream
+    if stream.heard and not never_lived:
+        stream.publish(Stopped(cell.path, cell.death, error, at=cell.system.clock()))
+    death_came(cell, error)
     if cell.parent is not None and cell.parent.ending is not None:
         cell.parent.wake()
+        if cell.parent.ending.kills and cell.parent.children:
+            next(reversed(cell.parent.children.values())).wake()  # its turn
 
 
 def cut_off(cell: Cell) -> None:
@@ -148,17 +204,20 @@ def cut_off(cell: Cell) -> None:
     run = cell.current
     logger.warning("step.cut_off", actor=cell.path, step=cell.step.value if cell.step else None, where=where)
     cell.disown_step()
+    if cell.ending is End.RESTART:
+        cell.stop_begun = True  # on_stop of an instance in which that step still runs would be a second one at a time
     if run is not None:
-        conclude(cell, run, "failed", error=_stuck_error(cell, run, where))
+        conclude(cell, run, "failed", error=stuck_error(cell, run, where))
     cell.wake()
 
 
-def _stuck_error(cell: Cell, run: Run[Any, Any], where: str) -> ReplyStuckError:
+def stuck_error(cell: Cell, run: Run[Any, Any] | None, where: str) -> ReplyStuckError:
+    what = "the reply" if run is not None else "a step"
     error = ReplyStuckError(
-        f"the reply of {cell.path} refused to end, and the actor was stopped without it; it hangs at {where}",
+        f"{what} of {cell.path} refused to end, and the actor was stopped or restarted without it; it hangs at {where}",
         ref=cell.ref,
-        run_id=run.known_id,
-        message=run.message,
+        run_id=run.known_id if run is not None else None,
+        message=run.message if run is not None else None,
     )
     error.where = where
     return error
@@ -182,9 +241,11 @@ def refuse_new(cell: Cell) -> ActorStopped:
     )
 
 
-def _refuse_all(cell: Cell) -> None:
+def refuse_all(cell: Cell) -> None:
+    """Nothing that waits will be answered."""
     for mail in cell.queue.clear():
         refuse(cell, mail)
-    for run in cell.urgent or ():
-        refuse(cell, run)
+    for mail in cell.urgent or ():
+        if isinstance(mail, Run):
+            refuse(cell, mail)
     cell.urgent = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actors._errors import MessageWithdrawn
+from actors._errors import MessageWithdrawn, ReplyStuckError
 from actors._interruption import Interruption, Outcome, Receipt, Source
 from actors._run import ASK, CLOSING, HANDLING, QUEUED, REGISTERING, REPLYING, SETTLED
 from actors._waiting import waiting, waits_for_itself
@@ -154,7 +154,7 @@ def _receipt(
     run: Run[Any, Any], children: tuple[Receipt, ...], *, reason: str, by: str | None, elapsed: float
 ) -> Receipt:
     outcome = _outcome(run)
-    where = where_suspended(run.cell.coroutine) if outcome == "stuck" else ""
+    where = _where(run) if outcome == "stuck" else ""
     hangs = [child.where for child in children if child.outcome == "stuck"]
     if outcome == "interrupted" and any(child.outcome in ("stuck", "handling", "deferred") for child in children):
         outcome = "stuck" if hangs else "deferred"  # never a success while anything below still runs
@@ -174,17 +174,21 @@ def _receipt(
 
 def _outcome(run: Run[Any, Any]) -> Outcome:
     if run.settled:
+        if isinstance(run.error, ReplyStuckError):
+            return "stuck"  # its actor went on without it
         status = run.status
         if status == "interrupted":
             return "interrupted"
         return "completed" if status == "completed" else "failed"
     if run.phase is HANDLING or run.phase is CLOSING:
         return "handling"
-    if run.phase is not REPLYING or run.protected:
-        return "deferred"
-    if waits_for_itself(run.cell):
-        return "deferred"  # it is the caller's own: cut at its next await
+    if run.phase is not REPLYING or run.protected or waits_for_itself(run.cell):
+        return "deferred"  # the last: it is the caller's own, and cut at its next await
     return "stuck"
+
+
+def _where(run: Run[Any, Any]) -> str:
+    return run.error.where if isinstance(run.error, ReplyStuckError) else where_suspended(run.cell.coroutine)
 
 
 async def _ended(run: Run[Any, Any]) -> None:

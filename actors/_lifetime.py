@@ -13,6 +13,7 @@ from actors._errors import ActorStopped
 from actors._fatal import is_fatal
 from actors._hanging import HangingReport
 from actors._interrupt import GRACE, interrupt_run
+from actors._left_queued import report_left
 from actors._logging import get_logger
 from actors._reply import coroutine_of
 
@@ -37,6 +38,7 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
             system.background.start(system.watchdog.run, "watchdog", again=True)
             try:
                 async with anyio.create_task_group() as workers:
+                    system.end_with(workers.cancel_scope)
                     Background(workers, system.context).start(system.executor.sentinel.run, "sentinel", again=True)
                     system.executor.open(workers)
                     system.is_open = True
@@ -62,6 +64,8 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
         raise _alone(group) from None
     if failure is not None:
         raise failure
+    if system.failure is not None:
+        raise system.failure
     if cancelled_natively:
         raise ActorStopped(
             f"the tasks of the system {system.name!r} were cancelled natively, one by one, which ends it: cancel the block "
@@ -83,10 +87,12 @@ async def _end_in_order(system: ActorSystem) -> None:
     """Let everything that is queued or running end by itself, for a while; then stop all actors."""
     system.commits.limit(anyio.current_time() + system.drain_timeout)
     with anyio.move_on_after(system.drain_timeout) as scope:
-        await system.executor.quiet()
+        await _drained(system)
+    report_left(system, _all(system.roots))
     if scope.cancelled_caught:
-        for cell in _all(system.roots):
+        for cell in list(_all(system.roots)):
             logger.info("system.drain_timeout", system=system.name, actor=cell.path, queued=len(cell.queue))
+            _ending.refuse_all(cell)
             if cell.current is not None:
                 interrupt_run(cell.current, reason="the system is closing")
     while system.roots:  # children before parents, in reverse start order
@@ -95,9 +101,21 @@ async def _end_in_order(system: ActorSystem) -> None:
         await _ending.join(cell)
 
 
+async def _drained(system: ActorSystem) -> None:
+    """Wait until no actor has anything to do, and none that is being restarted has messages waiting."""
+    while True:
+        await system.executor.quiet()
+        busy = next((restarts for restarts in system.rounds if restarts.has_mail), None)
+        if busy is None:
+            return
+        await busy.ended()
+
+
 def _close(system: ActorSystem) -> None:
     """Nothing new begins; what still runs, after a sudden end, is about to be cut."""
     system.is_open = False
+    for restarts in tuple(system.rounds):
+        restarts.cancel()
     system.executor.close()
     system.commits.limit(anyio.current_time() + system.drain_timeout)
     for cell in system.executor.running():
@@ -106,8 +124,9 @@ def _close(system: ActorSystem) -> None:
 
 async def _clean_up(system: ActorSystem) -> None:
     """No reply runs any more. Let commits finish, stop the actors that a sudden end has left, close the managers."""
+    report_left(system, _all(system.roots))
     for cell in _all(system.roots):
-        if cell.ending is None:
+        if cell.ending is None or cell.ending is _ending.End.RESTART:
             cell.ending = _ending.End.STOP  # it takes no more messages
     try:
         with anyio.move_on_after(system.drain_timeout):
@@ -117,6 +136,7 @@ async def _clean_up(system: ActorSystem) -> None:
     finally:
         for cell in list(_all(system.roots)):
             _ending.die(cell)
+        system.event_stream.close()
     await system.managers.aclose()
 
 

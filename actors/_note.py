@@ -17,11 +17,11 @@ class Note:
     Attributes:
         method: the name of the actor's method.
         message: its argument.
-        context: the sender's context, in which it runs.
+        context: the sender's context, in which it runs; None for the system's own.
         queued: whether it is in the mailbox now.
     """
 
     method: str
     message: Any
-    context: Context
+    context: Context | None = None
     queued: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from logging import INFO
 from typing import TYPE_CHECKING, Any
 
+from actors import _events as events
 from actors._errors import ActorStopped, Interrupted, ReplyCancelled, RunCancelledError
 from actors._interrupt import interrupt_below, interrupt_run
 from actors._interruption import Interruption
@@ -152,11 +153,15 @@ def settle(cell: Cell, run: Run[Any, Any]) -> None:
         cell.completed += 1
     elif status == "interrupted":
         cell.interrupted += 1
-        _log_interrupted(cell, run)
+        _say_interrupted(cell, run)
     elif status == "failed":
         cell.failed += 1
         if run.origin is Origin.TELL or run.abandoned:
             logger.error("reply.failed", actor=cell.path, run_id=run.known_id, sent_by=run.origin.value, exc_info=error)
+        run.settle(status, value, error)  # whoever asked is told first
+        if cell.supervised is not None and error is not None and (run.started or run.request is not None):
+            cell.supervised.failed(error, asked=run.origin is not Origin.TELL and not run.abandoned)
+        return
     run.settle(status, value, error)
 
 
@@ -178,9 +183,14 @@ def _says_cancelled(cell: Cell, run: Run[Any, Any], error: BaseException) -> boo
     return True
 
 
-def _log_interrupted(cell: Cell, run: Run[Any, Any]) -> None:
+def _say_interrupted(cell: Cell, run: Run[Any, Any]) -> None:
     request = run.request
     assert request is not None
+    stream = cell.system.event_stream
+    if stream.heard:
+        stream.publish(
+            events.Interrupted(cell.path, run.id, request.reason, request.by, request.source, at=cell.system.clock())
+        )
     if not logger.enabled_for(INFO):
         return
     logger.info(

@@ -26,7 +26,7 @@ def reply_coroutine(actor: Actor[Any, Any, Any], run: Run[Any, Any]) -> Coroutin
     run.phase = REPLYING
     run.started = True
     answer: Any = actor.reply(run.message)
-    kind: type[object] = type(answer)
+    kind = type(answer)  # pyright: ignore[reportUnknownVariableType]  # of Any
     if kind is CoroutineType:
         return answer  # type: ignore[no-any-return]  # a cast would be a call, for each message
     if hasattr(answer, "__aiter__"):

@@ -185,6 +185,11 @@ class Run(Generic[R_co, C_co]):
         return self.phase is SETTLED
 
     @property
+    def error(self) -> BaseException | None:
+        """With what it has ended, if with an error."""
+        return self._error if self.phase is SETTLED else None
+
+    @property
     def known_id(self) -> str | None:
         """The id, if somebody has asked for it."""
         return self._id

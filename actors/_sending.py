@@ -7,7 +7,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from actors._current import running
-from actors._ending import refuse_new
+from actors._ending import End, refuse_new
 from actors._errors import MailboxFull
 from actors._run import Origin, Run
 from actors._thread_check import check_thread
@@ -34,8 +34,8 @@ def new_run(cell: Cell, message: Any, origin: Origin, run_id: str | None = None)
 
 
 def takes_mail(cell: Cell) -> bool:
-    """Whether the actor takes new messages. One that is dead was ordered to end before."""
-    return cell.ending is None
+    """Whether the actor takes new messages."""
+    return (cell.ending is None or cell.ending is End.RESTART) and not cell.dead
 
 
 def put(cell: Cell, mail: Run[Any, Any] | Note) -> None:

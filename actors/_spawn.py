@@ -6,20 +6,22 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors import _ending
-from actors._actor import Actor
 from actors._cell import Cell
 from actors._compat import TypeVar
-from actors._context import ActorContext
 from actors._errors import ActorStopped, SpawnError
 from actors._mailbox import Mailbox, MailQueue
+from actors._making import give_context, is_actor, make
 from actors._step import Step
+from actors._supervisor import Supervised
 from actors._thread_check import check_thread
 
 if TYPE_CHECKING:
     import itertools
     from collections.abc import Callable
 
+    from actors._actor import Actor
     from actors._registrar import Registrar
+    from actors._supervision import Supervision
     from actors._system import ActorSystem
 
 RefT_co = TypeVar("RefT_co", covariant=True)
@@ -41,14 +43,15 @@ async def spawn(
     registrar: Registrar | None,
     mailbox: Mailbox | None,
     interrupt_timeout: float,
+    supervision: Supervision | None,
 ) -> RefT:
     """See :meth:`ActorSystem.spawn`."""
-    instance = _instance(actor)
-    instance._check()
-    if "_actor_context" in instance.__dict__:
+    if supervision is not None and supervision.may_restart and is_actor(actor):
         raise SpawnError(
-            f"this {type(instance).__qualname__} has been spawned before; an instance is one actor: give spawn a new one"
+            f"a restart needs a new {type(actor).__qualname__}, and spawn was given an instance: give it the class or a "
+            f"function that makes one, or a supervision that never restarts"
         )
+    instance = make(actor)
     siblings = _siblings(system, parent)
     chosen = _name(instance, name, siblings, system.name_numbers)
     cell = Cell(
@@ -62,7 +65,9 @@ async def spawn(
         hears_endings=instance._overrides("_reply_ended"),
     )
     cell.ref = instance._make_ref(cell)
-    instance.__dict__["_actor_context"] = ActorContext(cell)
+    give_context(instance, cell)
+    if supervision is not None:
+        cell.supervised = Supervised(cell, supervision, actor, siblings.values())
     siblings[chosen] = cell
     if not instance._overrides("on_start"):
         cell.live()
@@ -87,23 +92,6 @@ async def _start(cell: Cell) -> None:
         raise
     if cell.start_error is not None:
         raise cell.start_error
-
-
-def _instance(factory: Any) -> Actor[Any, Any, Any]:
-    if _is_actor(factory):
-        actor: Actor[Any, Any, Any] = factory
-        return actor
-    if not callable(factory):
-        raise SpawnError(f"spawn takes an actor, or a function or class that makes one, not {factory!r}")
-    made: Any = factory()
-    if not _is_actor(made):
-        raise SpawnError(f"the factory {factory!r} made {made!r}, which is not an Actor")
-    made_actor: Actor[Any, Any, Any] = made
-    return made_actor
-
-
-def _is_actor(thing: object) -> bool:
-    return isinstance(thing, Actor)
 
 
 def _siblings(system: ActorSystem, parent: Cell | None) -> dict[str, Cell]:

@@ -18,20 +18,22 @@ class ActorStatistics:
 
     Attributes:
         path: the actor.
-        state: ``starting``, ``idle``, ``busy``, ``ending`` or ``dead``.
+        state: ``starting``, ``idle``, ``busy``, ``restarting``, ``ending`` or ``dead``.
         queued: how many messages wait in its mailbox.
         completed, interrupted, failed: how many of its runs ended so, since it was spawned.
+        restarts: how often it has been restarted.
         children: how many children it has.
         run_id: the id of the current run, if it has one.
         doing: what it is doing, in words; empty when it is idle.
     """
 
     path: str
-    state: Literal["starting", "idle", "busy", "ending", "dead"]
+    state: Literal["starting", "idle", "busy", "restarting", "ending", "dead"]
     queued: int
     completed: int
     interrupted: int
     failed: int
+    restarts: int
     children: int
     run_id: str | None
     doing: str
@@ -46,6 +48,7 @@ def statistics(cell: Cell) -> ActorStatistics:
         completed=cell.completed,
         interrupted=cell.interrupted,
         failed=cell.failed,
+        restarts=cell.supervised.restarts if cell.supervised is not None else 0,
         children=len(cell.children or ()),
         run_id=cell.current.known_id if cell.current is not None else None,
         doing=doing(cell),
@@ -59,9 +62,11 @@ def doing(cell: Cell) -> str:
     return f"{cell.step.value}, at {where_suspended(cell.coroutine)}"
 
 
-def _state(cell: Cell) -> Literal["starting", "idle", "busy", "ending", "dead"]:
+def _state(cell: Cell) -> Literal["starting", "idle", "busy", "restarting", "ending", "dead"]:
     if cell.dead:
         return "dead"
+    if cell.restarting:
+        return "restarting"
     if cell.ending is not None:
         return "ending"
     if cell.starting:

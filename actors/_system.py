@@ -11,8 +11,9 @@ from anyio.lowlevel import current_token
 
 from actors._commit import Commits
 from actors._compat import TypeVar
-from actors._dead_letters import DeadLetter, DeadLetters
+from actors._dead_letters import DeadLetters
 from actors._errors import ActorStopped, UsageError, WrongThreadError
+from actors._events import CAPACITY, DeadLetter, Event, EventStream, Subscription
 from actors._executor import Executor
 from actors._interrupt import GRACE
 from actors._interruption import Receipt
@@ -29,11 +30,16 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    import anyio
+
     from actors._background import Background
     from actors._cell import Cell
+    from actors._left_queued import LeftQueued
     from actors._mailbox import Mailbox
     from actors._ref import ActorRef
+    from actors._restart import Round
     from actors._spawn import Spawnable
+    from actors._supervision import Supervision
 
 RefT = TypeVar("RefT")
 
@@ -47,12 +53,13 @@ class ActorSystem:
     It owns every task of its actors. Leaving the block first lets everything drain, within ``drain_timeout``; then actors stop,
     children before parents, in reverse start order. Leaving it by an exception or a cancellation cuts the replies that run,
     without draining and without ``handle_interrupt``; ``on_stop`` still runs. Either no task is left afterwards, or the block is
-    not left, and every few seconds the log says what hangs and where.
+    not left, and every few seconds the log says what hangs and where. What was still queued is in ``left_queued``, and logged.
 
     Args:
         name: the first part of every actor's path.
         cancellation: the cancellation manager of actors for which ``spawn`` names none. Any object with agno's manager methods
             will do.
+        supervision: what happens when an actor fails for which ``spawn`` says nothing. Without any it goes on.
         drain_timeout: seconds for draining, and after a sudden end for commits and ``on_stop``.
         on_dead_letter: called with each message that is not delivered.
 
@@ -65,6 +72,7 @@ class ActorSystem:
         name: str = "system",
         *,
         cancellation: object | None = None,
+        supervision: Supervision | None = None,
         drain_timeout: float = 10.0,
         on_dead_letter: Callable[[DeadLetter], None] | None = None,
     ) -> None:
@@ -73,14 +81,20 @@ class ActorSystem:
         if not drain_timeout >= 0:
             raise UsageError(f"drain_timeout is a number of seconds, not {drain_timeout!r}")
         self.name = name
-        self.dead_letters = DeadLetters(on_dead_letter)
+        self.event_stream = EventStream(name)
+        self.dead_letters = DeadLetters(self.event_stream, on_dead_letter)
         self.drain_timeout = drain_timeout
         self.runs = Runs()
         self.roots: dict[str, Cell] = {}
         self.name_numbers = itertools.count(1)
+        self.rounds: set[Round] = set()  # of restarts that are under way
+        self.left_queued: tuple[LeftQueued, ...] = ()
+        self.failure: BaseException | None = None  # with which it ends
         self.is_open = False
         self.background: Background
         self._cancellation = cancellation
+        self._supervision = supervision
+        self._scope: anyio.CancelScope | None = None
         self._lifetime: AbstractAsyncContextManager[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -91,6 +105,7 @@ class ActorSystem:
         self.new_waiter = waiter_factory()
         self.context: Context = copy_context()
         self.clock = clock()
+        self.event_stream.open(self.new_waiter, self.thread)
         self.watchdog = Watchdog(self.new_waiter, self.clock)
         self.commits = Commits(self.new_waiter)
         self.managers = Managers(self)
@@ -113,6 +128,7 @@ class ActorSystem:
         cancellation: object | None = None,
         mailbox: Mailbox | None = None,
         interrupt_timeout: float = INTERRUPT_TIMEOUT,
+        supervision: Supervision | None = None,
     ) -> RefT:
         """Start an actor; return its ref once its ``on_start`` has succeeded.
 
@@ -122,6 +138,7 @@ class ActorSystem:
             cancellation: the cancellation manager in which its runs are registered; None takes the system's, if any.
             mailbox: how its messages wait; the default sets no bound.
             interrupt_timeout: seconds that ``handle_interrupt`` (and ``on_stop``) may take.
+            supervision: what happens when it fails; None takes the system's, if any. One that may restart needs a factory.
 
         Raises:
             SpawnError: this actor cannot be started like this.
@@ -129,7 +146,13 @@ class ActorSystem:
             Exception: whatever ``on_start`` raised.
         """
         return await self.spawn_below(
-            None, actor, name=name, cancellation=cancellation, mailbox=mailbox, interrupt_timeout=interrupt_timeout
+            None,
+            actor,
+            name=name,
+            cancellation=cancellation,
+            mailbox=mailbox,
+            interrupt_timeout=interrupt_timeout,
+            supervision=supervision,
         )
 
     async def spawn_below(
@@ -141,6 +164,7 @@ class ActorSystem:
         cancellation: object | None,
         mailbox: Mailbox | None,
         interrupt_timeout: float,
+        supervision: Supervision | None,
     ) -> RefT:
         """For the machinery: :meth:`spawn`, as a child of ``parent``."""
         self.check_open()
@@ -155,6 +179,7 @@ class ActorSystem:
             registrar=None if manager is None else await self.managers.registrar(manager),
             mailbox=mailbox,
             interrupt_timeout=interrupt_timeout,
+            supervision=supervision if supervision is not None else self._supervision,
         )
 
     async def interrupt(
@@ -191,7 +216,33 @@ class ActorSystem:
             cells = found.children
         return found.ref if found is not None else None
 
+    def events(self, *kinds: type[Event], capacity: int = CAPACITY) -> Subscription:
+        """Subscribe to what happens in the system from now on: ``with system.events() as told: async for event in told: ...``.
+
+        The records are those of :mod:`actors.events`. A reader that is slow blocks nobody: when its queue is full it loses the
+        oldest events, counted in ``told.missed``. The iteration ends when the system has ended.
+
+        Args:
+            kinds: the classes of events that are wanted; none means all.
+            capacity: how many events may wait for the reader.
+
+        Raises:
+            UsageError: the capacity is not positive, or (when the block is entered) the system has not been opened.
+            WrongThreadError: when the block is entered off the system's event loop.
+        """
+        return Subscription(self.event_stream, kinds, capacity)
+
     # -- for the machinery
+
+    def end_with(self, scope: anyio.CancelScope) -> None:
+        """This scope is around all that the system does, and around its block."""
+        self._scope = scope
+
+    def fail(self, error: BaseException) -> None:
+        """End the system now: what is in its block is cancelled, and then the block raises this error. The first one counts."""
+        if self.failure is None and self._scope is not None:
+            self.failure = error
+            self._scope.cancel()
 
     def check_open(self) -> None:
         """The system is open, and this is its event loop's thread.

@@ -17,6 +17,7 @@ import anyio
 import anyio.lowlevel
 
 from actors._ending import cut_off
+from actors._events import Stuck
 from actors._logging import get_logger
 from actors._outcomes import give_up_handling
 from actors._step import Step
@@ -145,16 +146,24 @@ def _report(cell: Cell) -> None:
         if run.stuck and cell.ending is None:
             return
         run.stuck = True
+    step, run_id = cell.step.value if cell.step is not None else "", run.id if run is not None else None
+    where = where_suspended(cell.coroutine)
+    stream = cell.system.event_stream
+    if stream.heard:
+        stream.publish(Stuck(cell.path, step, run_id, where, at=cell.system.clock()))
     logger.warning(
         "step.stuck",
         actor=cell.path,
-        step=cell.step.value if cell.step is not None else None,
-        run_id=run.id if run is not None else None,
+        step=step,
+        run_id=run_id,
         reason=run.request.reason if run is not None and run.request is not None else "",
-        where=where_suspended(cell.coroutine),
+        where=where,
         hint="it absorbs its cancellation; whoever asked waits until it ends or the actor is stopped",
     )
     if cell.ending is not None:
         cut_off(cell)  # an actor that is to end anyway goes on without the step
-    elif run is not None and cell.step is Step.HANDLE:
+        return
+    if run is not None and cell.step is Step.HANDLE:
         give_up_handling(cell, run)
+    if cell.supervised is not None:
+        cell.supervised.stuck(where)

@@ -107,6 +107,26 @@ class Gate:
         return self.value
 
 
+class Refusing:
+    """A message whose reply absorbs each cancellation until it is let go, and counts them."""
+
+    def __init__(self, value: object = "at last") -> None:
+        self.began, self.let_go = anyio.Event(), anyio.Event()
+        self.absorbed = 0
+        self.value = value
+
+    async def __call__(self, _actor: object) -> object:
+        self.began.set()
+        while not self.let_go.is_set():
+            try:
+                await self.let_go.wait()
+            except anyio.get_cancelled_exc_class():
+                self.absorbed += 1
+                with anyio.CancelScope(shield=True):
+                    await anyio.lowlevel.checkpoint()
+        return self.value
+
+
 class Call:
     """A call in a task of its own. ``await call.result()`` gives what it returned, or raises what it raised.
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 # stands here under its own name, and its modules share its place. A new module goes below the last one it imports.
 LAYERS = """
     _compat
+    _waiter
     _errors
     _interruption
     _fatal
@@ -25,7 +26,12 @@ LAYERS = """
     _current
     _drive
     _note
-    _waiter
+    _events
+    events
+    _backoff
+    _restart_budget
+    _supervision
+    _death_watch
     _mailbox
     _sentinel
     _thread_check
@@ -44,6 +50,7 @@ LAYERS = """
     _chunk_reader
     _run
     _reply
+    _left_queued
     _interrupt
     _managers
     _outcomes
@@ -63,9 +70,13 @@ LAYERS = """
     _asking
     _ref
     _actor
+    _making
+    _restart
+    _supervisor
     _spawn
     agents
     _system
+    _signals
     debug
     __init__
 """.split()  # noqa: SIM905 - one below the other, without the quotes

@@ -7,28 +7,8 @@ import anyio.lowlevel
 import pytest
 
 from actors import Interrupted, ReplyStuckError
-from tests._support import Call, Doer, Hang, Turns, quiet
+from tests._support import Call, Doer, Hang, Refusing, Turns, quiet
 from tests._virtual_time import virtual_loops as anyio_backend  # noqa: F401
-
-
-class Refusing:
-    """A message whose reply absorbs each cancellation until it is let go, and counts them."""
-
-    def __init__(self, value: object = "at last") -> None:
-        self.began, self.let_go = anyio.Event(), anyio.Event()
-        self.absorbed = 0
-        self.value = value
-
-    async def __call__(self, _actor):
-        self.began.set()
-        while not self.let_go.is_set():
-            try:
-                await self.let_go.wait()
-            except anyio.get_cancelled_exc_class():
-                self.absorbed += 1
-                with anyio.CancelScope(shield=True):
-                    await anyio.lowlevel.checkpoint()
-        return self.value
 
 
 @pytest.fixture
