@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from benchmarks._loops import Native
     from benchmarks._stage import Ref
@@ -95,3 +95,37 @@ class Passes(Body):
             self.next.tell_nowait(message - 1)
         else:
             self.done()
+
+
+class Circulates(Body):
+    """Tells the next one the same, without end."""
+
+    next: Ref
+
+    async def reply(self, message: Any, /) -> None:
+        """Pass it on."""
+        self.next.tell_nowait(message)
+
+
+class Asks(Body):
+    """Asks the next one, if there is one, and replies what that replied."""
+
+    next: Ref | None = None
+
+    async def reply(self, message: Any, /) -> Any:
+        """Ask on, or turn back."""
+        return message if self.next is None else await self.next.ask(message)
+
+
+class Streams(Body):
+    """Replies in as many chunks as the message says, and lets the loop turn before each, as a model does."""
+
+    async def reply(self, message: int, /) -> AsyncIterator[int]:
+        """Chunk by chunk."""
+        for number in range(message):
+            await self.native.suspend()
+            yield number
+
+    def assemble(self, chunks: Sequence[int], /) -> int:
+        """How many there were."""
+        return len(chunks)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from benchmarks._clean import clean
-from benchmarks._loops import run
 from benchmarks._results import Results
 from benchmarks._subjects import subjects
 
@@ -53,12 +52,11 @@ def take(plan: Plan) -> Results:
     """Take all samples."""
     results = Results()
     for measure in plan.measures:
-        for figure, title in measure.figures.items():
-            results.titles[figure], results.units[figure] = title, measure.unit
+        results.name(measure.figures)
     for number in range(plan.rounds):
         for loop in plan.loops:
             for measure in plan.measures:
-                if measure.rare and number >= plan.rare_rounds:
+                if loop not in measure.loops or (measure.rare and number >= plan.rare_rounds):
                     continue
                 plan.say(f"round {number + 1} of {plan.rounds}: {measure.name} on {loop}")
                 for subject in in_turn(subjects(measure, loop), number):
@@ -74,14 +72,9 @@ def in_turn(everybody: Sequence[Subject], number: int) -> list[Subject]:
 
 
 def sample_here(measure: Measure, subject: Subject, loop: str, count: int) -> Figures:
-    """Take one sample in this process, on an event loop of its own."""
-
-    async def work() -> Figures:
-        async with subject.open(loop) as stage:
-            return await measure.work(stage, count)
-
+    """Take one sample in this process."""
     with clean():
-        return run(loop, work)
+        return subject.sample(measure, loop, count)
 
 
 def sample_alone(measure: Measure, subject: Subject, loop: str, count: int) -> Figures:

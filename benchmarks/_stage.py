@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from benchmarks._loops import run
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from contextlib import AbstractAsyncContextManager
 
     from benchmarks._bodies import Maker
     from benchmarks._loops import Native
+    from benchmarks._measure import Figures, Measure
 
 
 class Ref(Protocol):
@@ -31,6 +34,10 @@ class Ref(Protocol):
 
     def interrupt_nowait(self) -> object:
         """Stop the reply that is running now; whoever asked gets an answer."""
+
+    def stream(self, message: Any) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
+        """Send it a message, and read the reply chunk by chunk."""
+        ...
 
     async def stop(self) -> None:
         """End it, and wait until it has ended."""
@@ -51,13 +58,9 @@ class Stage(Protocol):
         """Start it."""
         ...
 
-    def stream(self, ref: Ref, message: Any) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
-        """Send it a message, and get the reply chunk by chunk."""
-        ...
-
 
 class Subject(Protocol):
-    """One of those that are measured: opens a new stage for each sample.
+    """One of those that are measured.
 
     Args:
         name: what the tables call it.
@@ -65,6 +68,23 @@ class Subject(Protocol):
 
     name: str
 
+    def sample(self, measure: Measure, loop: str, count: int) -> Figures:
+        """Do the work that often, on an event loop of its own, and say what it took."""
+        ...
+
+
+class Staged:
+    """A subject with a stage: whatever the measure does, it does there."""
+
+    def sample(self, measure: Measure, loop: str, count: int) -> Figures:
+        """Open a stage, and do the work on it."""
+
+        async def work() -> Figures:
+            async with self.open(loop) as stage:
+                return await measure.work(stage, count)
+
+        return run(loop, work)
+
     def open(self, loop: str) -> AbstractAsyncContextManager[Stage]:
         """A stage on the loop that is running."""
-        ...
+        raise NotImplementedError

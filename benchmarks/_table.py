@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import attrs
 
 from benchmarks._figures import Spread, ratios
+from benchmarks._results import HERE
 from benchmarks._targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from benchmarks._results import Results
+    from benchmarks._results import Key, Results
     from benchmarks._targets import Target
 
-OURS = "bargein"
+MEGABYTE = 1e6
 
 
 @attrs.frozen
@@ -33,83 +34,75 @@ class Line:
     verdict: str = ""
 
 
-HEAD = Line("figure", "loop", "who", "measured", "ratio (quartiles)", "against", "must", "then", "verdict")
+HEAD = Line("figure", "loop", "who", "median", "ratio (quartiles)", "against", "must", "then", "verdict")
 
 
 def lines(results: Results) -> list[Line]:
-    """Everything that was measured, and behind ours what is to be reached."""
+    """Everything that was measured; a line for each bound that somebody is to reach, one for everybody else."""
     table: list[Line] = []
-    order = list(results.titles)
-    loops = list(dict.fromkeys(key.loop for key in results.samples))
-    for key in sorted(results.samples, key=lambda key: (order.index(key.figure), loops.index(key.loop))):
-        spread = Spread.of(results.samples[key])
-        line = Line(key.figure, key.loop, key.subject, amount(spread.median, results.units[key.figure]))
-        if key.subject != OURS:
-            table.append(line)
-            continue
-        targets = [target for target in TARGETS if target.figure == key.figure and key.loop in target.loops]
-        judged = [judge(results, line, target) for target in targets]
-        table += [found for found in judged if found is not None] or [beside(results, line)]
+    for key in results.ordered():
+        name = key.subject if key.place == HERE else f"{key.subject} ({key.place})"
+        median = Spread.of(results.samples[key]).median
+        line = Line(key.figure, key.loop, name, amount(median, results.units[key.figure]))
+        judged = [judge(results, key, line, target) for target in TARGETS if target.is_for(key)]
+        table += [found for found in judged if found is not None] or [compared(results, key, line)]
     return table
 
 
-def beside(results: Results, line: Line) -> Line:
-    """A line that nothing is to be reached in: beside the floor, if that was measured."""
-    ours = results.of(line.figure, line.loop, OURS)
-    for against in ("floor", "scope"):
-        theirs = results.of(line.figure, line.loop, against)
-        if theirs:
-            return attrs.evolve(line, ratio=as_ratio(Spread.of(ratios(ours, theirs))), against=against)
-    return line
+def compared(results: Results, key: Key, line: Line) -> Line:
+    """A line in which nothing is to be reached, beside the floor of the same rounds, if there is one."""
+    baseline = results.baseline(key)
+    if baseline is None:
+        return line
+    spread = Spread.of(ratios(results.samples[key], results.beside(key, baseline)))
+    return attrs.evolve(line, ratio=as_ratio(spread), against=baseline)
 
 
-def judge(results: Results, line: Line, target: Target) -> Line | None:
-    """A line with a target; None if what it is compared with was not measured."""
-    ours = results.of(line.figure, line.loop, OURS)
-    unit = results.units[line.figure]
-    if target.against is None:
-        found = Spread.of(ours)
-        texts = [amount(bound, unit) if bound is not None else "" for bound in (target.must, target.then)]
-    else:
-        theirs = results.of(line.figure, line.loop, target.against)
-        if not theirs:
-            return None
-        found = Spread.of(ratios(theirs, ours) if target.at_least else ratios(ours, theirs))
-        texts = [f"{bound:g}" if bound is not None else "" for bound in (target.must, target.then)]
-    sign = ">= " if target.at_least else "<= "
+def judge(results: Results, key: Key, line: Line, target: Target) -> Line | None:
+    """A line with a bound; None if what it is compared with was not measured there."""
+    found = measured(results, key, target)
+    if found is None:
+        return None
+    unit = results.units[key.figure] if target.against is None else None
+    must, then = (bound_text(bound, unit, target) for bound in (target.must, target.then))
     return attrs.evolve(
         line,
         ratio="" if target.against is None else as_ratio(found),
         against=target.against or "",
-        must=sign + texts[0],
-        then=sign + texts[1] if texts[1] else "",
-        verdict=verdict(found.median, target),
+        must=must,
+        then=then,
+        verdict=target.verdict(found.median),
     )
 
 
-def verdict(found: float, target: Target) -> str:
-    """Reached, or by how much it is missed."""
-    miss, then = (
-        (bound / found if target.at_least else found / bound) if bound is not None and found else 1.0
-        for bound in (target.must, target.then)
-    )
-    if miss > 1:
-        return f"misses must by {100 * (miss - 1):.0f} %"
-    if target.then is None or then <= 1:
-        return "reached" if target.then is None else "then reached"
-    return f"must reached, then misses by {100 * (then - 1):.0f} %"
+def measured(results: Results, key: Key, target: Target) -> Spread | None:
+    """The figure that a bound is about; None if what it is compared with was not measured there."""
+    ours = results.samples[key]
+    if target.against is None:
+        return Spread.of(ours)
+    theirs = results.beside(key, target.against)
+    if not theirs:
+        return None
+    return Spread.of(ratios(theirs, ours) if target.at_least else ratios(ours, theirs))
+
+
+def bound_text(bound: float | None, unit: str | None, target: Target) -> str:
+    """A bound, to be read."""
+    if bound is None:
+        return ""
+    return f"{'≥' if target.at_least else '≤'} {f'{bound:g}' if unit is None else amount(bound, unit)}"
 
 
 def as_ratio(spread: Spread) -> str:
     """A ratio with its quartiles."""
-    digits = 3 if spread.median < 1 else 2
+    digits = 3 if spread.median < 1 else 2 if spread.median < 100 else 0  # noqa: PLR2004
     return f"{spread.median:.{digits}f} ({spread.low:.{digits}f}-{spread.high:.{digits}f})"
 
 
 def amount(value: float, unit: str) -> str:
     """Seconds or bytes, to be read."""
     if unit == "B":
-        return f"{value:,.0f} B" if value < 1e6 else f"{value / 1e6:,.0f} MB"  # noqa: PLR2004
+        return f"{value:,.0f} B" if value < MEGABYTE else f"{value / MEGABYTE:,.0f} MB"
     for factor, name in ((1.0, "s"), (1e-3, "ms")):
         if value >= factor:
             return f"{value / factor:.3g} {name}"

@@ -1,10 +1,11 @@
 """What is measured. A measure is one function, the same for all who are measured."""
 
-from benchmarks.measures import fan_out, flood, interrupts, memory, messages, storms
+from benchmarks.measures import crowds, flood, interrupts, lives, memory, messages, storms
 
 MEASURES = (
     *messages.MEASURES,
-    *fan_out.MEASURES,
+    *crowds.MEASURES,
+    *lives.MEASURES,
     *interrupts.MEASURES,
     *storms.MEASURES,
     *flood.MEASURES,

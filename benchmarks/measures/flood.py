@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from benchmarks._bodies import Counts
-from benchmarks._measure import Figures, Measure
+from benchmarks._measure import Figure, Figures, Measure
 
 if TYPE_CHECKING:
     from benchmarks._stage import Stage
@@ -41,10 +41,11 @@ MEASURES = (
         "flood",
         500_000,
         flood,
-        {
-            "pause": "longest pause of the loop while 500,000 tells wait",
-            "pause-work": "the same in processor time",
-        },
+        (
+            Figure("pause", "longest pause of the loop while 500,000 tells wait"),
+            Figure("pause-work", "the same in processor time"),
+        ),
+        floors=("tells",),
         quick=False,
         rare=True,
     ),

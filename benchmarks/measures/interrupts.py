@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from benchmarks._bodies import Hangs
+from benchmarks._bodies import Circulates, Hangs
 from benchmarks._figures import percentile
-from benchmarks._measure import Figures, Measure
+from benchmarks._measure import Figure, Figures, Measure
+from benchmarks.measures.crowds import ring_of
 
 if TYPE_CHECKING:
     from benchmarks._stage import Ref, Stage
+
+
+RING = 1_000
+TOKENS = 100
 
 
 class Interrupting:
@@ -56,11 +61,35 @@ async def interrupt(stage: Stage, count: int) -> Figures:
     return {"interrupt-p50": percentile(took, 50), "interrupt-p99": percentile(took, 99)}
 
 
+async def interrupt_load(stage: Stage, count: int) -> Figures:
+    """The same while a hundred tokens circle in a ring of a thousand actors; one interrupt every millisecond."""
+    ring = await ring_of(stage, RING, Circulates)
+    for ref in ring[:: RING // TOKENS]:
+        ref.tell_nowait(0)
+    took = await Interrupting(stage.make(Hangs)).run(stage, count, between=0.001)
+    return {"load-p50": percentile(took, 50), "load-p99": percentile(took, 99)}
+
+
 MEASURES = (
     Measure(
         "interrupt",
         500,
         interrupt,
-        {"interrupt-p50": "interrupt, half of them within", "interrupt-p99": "interrupt, 99 of 100 within"},
+        (
+            Figure("interrupt-p50", "interrupt, half of them within"),
+            Figure("interrupt-p99", "interrupt, 99 of 100 within"),
+        ),
+        floors=("cancels", "scopes"),
+    ),
+    Measure(
+        "load",
+        200,
+        interrupt_load,
+        (
+            Figure("load-p50", "interrupt while 100 tokens circle in 1,000 actors, half of them within"),
+            Figure("load-p99", "interrupt while 100 tokens circle in 1,000 actors, 99 of 100 within"),
+        ),
+        floors=("cancels", "scopes"),
+        quick=False,
     ),
 )

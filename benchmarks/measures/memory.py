@@ -6,10 +6,11 @@ import gc
 import os
 import subprocess
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
-from benchmarks._bodies import Hangs, Waits
-from benchmarks._measure import Figures, Measure
+from benchmarks._bodies import Echo, Hangs, Waits
+from benchmarks._measure import Figure, Figures, Measure
 
 if TYPE_CHECKING:
     from benchmarks._stage import Stage
@@ -57,17 +58,47 @@ async def suspended(stage: Stage, count: int) -> Figures:
     return {"bytes-suspended": (resident() - before) / count}
 
 
+async def million(stage: Stage, count: int) -> Figures:
+    """A million idle actors: how long it takes to start them, and what they weigh together."""
+    actors = [None] * count
+    before = resident()
+    begin = perf_counter()
+    for number in range(count):
+        actors[number] = await stage.spawn(stage.make(Echo))
+    took = perf_counter() - begin
+    return {"million-time": took, "million-bytes": resident() - before}
+
+
 MEASURES = (
     Measure(
         "bytes-idle",
         20_000,
         idle,
-        {"bytes-new": "an idle actor, new", "bytes-used": "an idle actor that has replied"},
-        unit="B",
+        (Figure("bytes-new", "an idle actor, new", "B"), Figure("bytes-used", "an idle actor that has replied", "B")),
         alone=True,
         rare=True,
     ),
     Measure(
-        "bytes-suspended", 2_000, suspended, {"bytes-suspended": "a suspended reply"}, unit="B", alone=True, rare=True
+        "bytes-suspended",
+        2_000,
+        suspended,
+        (Figure("bytes-suspended", "a suspended reply", "B"),),
+        floors=("cancels",),
+        alone=True,
+        rare=True,
+    ),
+    Measure(
+        "million",
+        1_000_000,
+        million,
+        (
+            Figure("million-time", "a million idle actors, time to start them"),
+            Figure("million-bytes", "a million idle actors, memory", "B"),
+        ),
+        floors=(),
+        loops=("asyncio",),
+        quick=False,
+        alone=True,
+        rare=True,
     ),
 )

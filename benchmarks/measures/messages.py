@@ -1,4 +1,4 @@
-"""One actor, one after the other: tells and asks."""
+"""One actor, one message after the other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from benchmarks._bodies import Counts, Echo, Waits
-from benchmarks._measure import Figures, Measure
+from benchmarks._bodies import Counts, Echo, Streams, Waits
+from benchmarks._measure import Figure, Figures, Measure
+from benchmarks.stages._ours import MANAGERS
 
 if TYPE_CHECKING:
     from benchmarks._stage import Stage
@@ -37,6 +38,16 @@ async def ask_suspending(stage: Stage, count: int) -> Figures:
     return {"ask-suspending": await _asks(stage, count, Waits)}
 
 
+async def ask_managers(stage: Stage, count: int) -> Figures:
+    """Ask actors that have a cancellation manager, with which each run is registered before its first step."""
+    return {"ask-managers": await _asks(stage, count, Echo)}
+
+
+async def ask_variables(stage: Stage, count: int) -> Figures:
+    """Ask with ten context variables set, which reach the reply."""
+    return {"ask-variables": await _asks(stage, count, Echo)}
+
+
 async def _asks(stage: Stage, count: int, body: type) -> float:
     ref = await stage.spawn(stage.make(body))
     ask = ref.ask
@@ -48,8 +59,38 @@ async def _asks(stage: Stage, count: int, body: type) -> float:
     return (perf_counter() - begin) / count
 
 
+async def stream(stage: Stage, count: int) -> Figures:
+    """Read a reply of so many chunks as they come."""
+    ref = await stage.spawn(stage.make(Streams))
+    for chunks in (count // 10, count):
+        begin = perf_counter()
+        async with ref.stream(chunks) as run:
+            async for _chunk in run:
+                pass
+    return {"stream": (perf_counter() - begin) / count}
+
+
 MEASURES = (
-    Measure("tell", 20_000, tell, {"tell": "tell"}),
-    Measure("ask", 3_000, ask, {"ask": "ask, the reply does not suspend"}),
-    Measure("ask-suspending", 2_000, ask_suspending, {"ask-suspending": "ask, the reply suspends once"}),
+    Measure("tell", 20_000, tell, (Figure("tell", "tell"),), floors=("tells",)),
+    Measure("ask", 3_000, ask, (Figure("ask", "ask, the reply does not suspend"),)),
+    Measure("ask-suspending", 2_000, ask_suspending, (Figure("ask-suspending", "ask, the reply suspends once"),)),
+    Measure(
+        "ask-managers",
+        2_000,
+        ask_managers,
+        (Figure("ask-managers", "ask, with a cancellation manager"),),
+        floors=(),
+        ours=("bargein", *(ours.name for ours in MANAGERS)),
+        quick=False,
+    ),
+    Measure(
+        "ask-variables",
+        2_000,
+        ask_variables,
+        (Figure("ask-variables", "ask, with ten context variables"),),
+        floors=(),
+        ours=("bargein", "10 variables"),
+        quick=False,
+    ),
+    Measure("stream", 3_000, stream, (Figure("stream", "a chunk of a stream"),), floors=("streams",)),
 )

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from benchmarks._bodies import Hangs
-from benchmarks._measure import Figures, Measure
+from benchmarks._measure import Figure, Figures, Measure
 
 if TYPE_CHECKING:
     from benchmarks._stage import Stage
@@ -35,7 +35,8 @@ def measure(count: int, name: str, *, quick: bool) -> Measure:
         name,
         count,
         partial(storm, name=name),
-        {name: f"{count:,} interrupts at once, for each"},
+        (Figure(name, f"{count:,} interrupts at once, for each"),),
+        floors=("cancels", "scopes"),
         quick=quick,
         rare=not quick,
     )

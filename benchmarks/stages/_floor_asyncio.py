@@ -16,6 +16,7 @@ import attrs
 
 from benchmarks._bodies import Maker
 from benchmarks._loops import native
+from benchmarks._stage import Staged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -123,6 +124,64 @@ class ScopedFloorActor(FloorActor):
             await self.parked
 
 
+class Chunks:
+    """A reply that comes in chunks: a deque, and a parked future."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.waiting: deque[Any] = deque()
+        self.parked: asyncio.Future[None] | None = None
+        self.over = False
+
+    def put(self, chunk: Any) -> None:
+        self.waiting.append(chunk)
+        self.wake()
+
+    def end(self) -> None:
+        self.over = True
+        self.wake()
+
+    def wake(self) -> None:
+        if self.parked is not None:
+            self.parked.set_result(None)
+            self.parked = None
+
+    def __aiter__(self) -> Chunks:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self.waiting:
+            if self.over:
+                raise StopAsyncIteration
+            self.parked = self.loop.create_future()
+            await self.parked
+        return self.waiting.popleft()
+
+
+class StreamFloorActor(FloorActor):
+    """The same for replies that come in chunks."""
+
+    @asynccontextmanager
+    async def stream(self, message: Any) -> AsyncIterator[Chunks]:
+        chunks = Chunks(self.loop)
+        self.queue.append((message, chunks))
+        if self.parked is not None:
+            self.parked.set_result(None)
+            self.parked = None
+        yield chunks
+
+    async def run(self) -> None:
+        queue = self.queue
+        while True:
+            while queue:
+                message, chunks = queue.popleft()
+                async for chunk in self.reply(message):
+                    chunks.put(chunk)
+                chunks.end()
+            self.parked = self.loop.create_future()
+            await self.parked
+
+
 @attrs.define
 class FloorStage:
     """Starts them and, in the end, cancels them."""
@@ -138,7 +197,7 @@ class FloorStage:
 
 
 @attrs.frozen
-class Floor:
+class Floor(Staged):
     """A subject: the floor."""
 
     name: str
@@ -157,6 +216,11 @@ class Floor:
             await asyncio.gather(*(a.task for a in stage.started if a.task is not None), return_exceptions=True)
 
 
-RAW = Floor("floor", FloorActor)
-TELLS = Floor("floor", TellFloorActor)
-SCOPED = Floor("scope", ScopedFloorActor)
+FLOORS = {
+    "plain": Floor("floor", FloorActor),
+    "tells": Floor("floor", TellFloorActor),
+    "streams": Floor("floor", StreamFloorActor),
+    "cancels": Floor("floor", FloorActor),
+    "scopes": Floor("scope", ScopedFloorActor),
+}
+"""By the kind of work."""

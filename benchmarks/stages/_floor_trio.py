@@ -15,6 +15,7 @@ import trio
 
 from benchmarks._bodies import Maker
 from benchmarks._loops import native
+from benchmarks._stage import Staged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator
@@ -98,9 +99,13 @@ class FloorActor:
 
     async def _park(self) -> None:
         self.parked = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(_abort)
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
-    def _put(self, message: Any, reply: Reply | None) -> None:
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.parked = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _put(self, message: Any, reply: Any) -> None:
         self.queue.append((message, reply))
         if self.parked is not None:
             trio.lowlevel.reschedule(self.parked)
@@ -145,6 +150,59 @@ class ScopedFloorActor(FloorActor):
             await self._park()
 
 
+class Chunks:
+    """A reply that comes in chunks: a deque, and a task that waits to be rescheduled."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Any] = deque()
+        self.parked: trio.lowlevel.Task | None = None
+        self.over = False
+
+    def put(self, chunk: Any) -> None:
+        self.waiting.append(chunk)
+        self.wake()
+
+    def end(self) -> None:
+        self.over = True
+        self.wake()
+
+    def wake(self) -> None:
+        if self.parked is not None:
+            trio.lowlevel.reschedule(self.parked)
+            self.parked = None
+
+    def __aiter__(self) -> Chunks:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self.waiting:
+            if self.over:
+                raise StopAsyncIteration
+            self.parked = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(_abort)
+        return self.waiting.popleft()
+
+
+class StreamFloorActor(FloorActor):
+    """The same for replies that come in chunks."""
+
+    @asynccontextmanager
+    async def stream(self, message: Any) -> AsyncIterator[Chunks]:
+        chunks = Chunks()
+        self._put(message, chunks)
+        yield chunks
+
+    async def serve(self) -> None:
+        queue = self.queue
+        while True:
+            while queue:
+                message, chunks = queue.popleft()
+                async for chunk in self.reply(message):
+                    chunks.put(chunk)
+                chunks.end()
+            await self._park()
+
+
 @attrs.define
 class FloorStage:
     """Starts them and, in the end, cancels them."""
@@ -159,7 +217,7 @@ class FloorStage:
 
 
 @attrs.frozen
-class Floor:
+class Floor(Staged):
     """A subject: the floor."""
 
     name: str
@@ -172,6 +230,10 @@ class Floor:
             nursery.cancel_scope.cancel()
 
 
-RAW = Floor("floor", FloorActor)
-TELLS = Floor("floor", TellFloorActor)
-SCOPED = Floor("scope", ScopedFloorActor)
+FLOORS = {
+    "plain": Floor("floor", FloorActor),
+    "tells": Floor("floor", TellFloorActor),
+    "streams": Floor("floor", StreamFloorActor),
+    "scopes": Floor("scope", ScopedFloorActor),
+}
+"""By the kind of work; nothing below a scope can be cancelled here."""
