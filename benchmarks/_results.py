@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from benchmarks.peers import PEERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -68,8 +70,8 @@ class Results:
         return self.samples.get(attrs.evolve(key, subject=subject), [])
 
     def baseline(self, key: Key) -> str | None:
-        """Whom this one is compared with."""
-        for name in BASELINES:
+        """Whom this one is compared with: peers with bargein, bargein with the floor."""
+        for name in BASELINES if key.subject not in PEERS else ("bargein",):
             if name == key.subject:
                 return None
             if self.beside(key, name):

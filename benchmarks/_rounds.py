@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks._measure import Figures, Measure
     from benchmarks._stage import Subject
+    from benchmarks.peers._peer import Peer
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,6 +32,7 @@ class Plan:
         measures: which.
         loops: on which event loops.
         rounds: how often.
+        peers: beside the floors and bargein, in this process.
         rare_rounds: how often what is rare.
         scale: the share of each measure's count to do; 0 does the smallest number that shows that it works.
         say: told what is going on.
@@ -39,6 +41,7 @@ class Plan:
     measures: Sequence[Measure]
     loops: Sequence[str]
     rounds: int
+    peers: Sequence[Peer] = ()
     rare_rounds: int = 5
     scale: float = 1.0
     say: Callable[[str], object] = lambda _text: None
@@ -59,7 +62,7 @@ def take(plan: Plan) -> Results:
                 if loop not in measure.loops or (measure.rare and number >= plan.rare_rounds):
                     continue
                 plan.say(f"round {number + 1} of {plan.rounds}: {measure.name} on {loop}")
-                for subject in in_turn(subjects(measure, loop), number):
+                for subject in in_turn(subjects(measure, loop, plan.peers), number):
                     sample = sample_alone if measure.alone else sample_here
                     results.add(loop, subject.name, sample(measure, subject, loop, plan.count(measure)))
     return results

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING
 from benchmarks.stages._ours import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from benchmarks._measure import Measure
     from benchmarks._stage import Subject
+    from benchmarks.peers._peer import Peer
 
 
-def subjects(measure: Measure, loop: str) -> list[Subject]:
-    """Those who do this on that loop."""
+def subjects(measure: Measure, loop: str, peers: Sequence[Peer] = ()) -> list[Subject]:
+    """Those who do this on that loop. Peers stand beside asyncio, whether they live on it or on threads."""
     floors = floors_on(loop)
-    return [*(floors[kind] for kind in measure.floors if kind in floors), *(OURS[name] for name in measure.ours)]
+    return [
+        *(floors[kind] for kind in measure.floors if kind in floors),
+        *(OURS[name] for name in measure.ours),
+        *(peer for peer in peers if loop == "asyncio" and measure.name in peer.works),
+    ]
 
 
 def floors_on(loop: str) -> Mapping[str, Subject]:

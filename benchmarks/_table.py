@@ -41,12 +41,19 @@ def lines(results: Results) -> list[Line]:
     """Everything that was measured; a line for each bound that somebody is to reach, one for everybody else."""
     table: list[Line] = []
     for key in results.ordered():
-        name = key.subject if key.place == HERE else f"{key.subject} ({key.place})"
         median = Spread.of(results.samples[key]).median
-        line = Line(key.figure, key.loop, name, amount(median, results.units[key.figure]))
-        judged = [judge(results, key, line, target) for target in TARGETS if target.is_for(key)]
-        table += [found for found in judged if found is not None] or [compared(results, key, line)]
+        line = Line(key.figure, key.loop, key.subject, amount(median, results.units[key.figure]))
+        judged = [judge(results, key, line, target) for target in TARGETS if target.is_for(key) and shown(key, target)]
+        found = [line for line in judged if line is not None]
+        if not found and shown(key):
+            found = [compared(results, key, line)]
+        table += found
     return table
+
+
+def shown(key: Key, target: Target | None = None) -> bool:
+    """From another environment only what concerns the peer for which it is there."""
+    return key.place in {HERE, key.subject} or (target is not None and target.against == key.place)
 
 
 def compared(results: Results, key: Key, line: Line) -> Line:

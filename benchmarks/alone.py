@@ -12,6 +12,7 @@ import attrs
 from benchmarks._clean import clean
 from benchmarks._subjects import subjects
 from benchmarks.measures import MEASURES
+from benchmarks.peers import PEERS
 
 if TYPE_CHECKING:
     from benchmarks._measure import Figures
@@ -21,6 +22,8 @@ def main() -> None:
     """Take it."""
     name, who, loop, count = sys.argv[1:]
     measure = next(measure for measure in MEASURES if measure.name == name)
+    if who in PEERS:
+        tell(PEERS[who].load().sample(measure, loop, int(count)))
     subject = next(subject for subject in subjects(measure, loop) if subject.name == who)
 
     async def work(stage: Any, count: int) -> Figures:

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from typing_extensions import override
 
 from actors import Actor, ActorSystem, InMemoryCancellationManager
+from actors._compat import override
 from actors.backends import FileCancellationManager
 from benchmarks._bodies import Maker
 from benchmarks._loops import native
