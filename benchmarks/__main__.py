@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks._circumstances import circumstances
 from benchmarks._elsewhere import measure_elsewhere
+from benchmarks._growth import grow
 from benchmarks._loops import LOOPS
 from benchmarks._rounds import Plan, take
 from benchmarks._table import as_text, lines
@@ -29,6 +30,8 @@ def main() -> None:
             found = measure_elsewhere(plan, peer)
             if found is not None:
                 results.take_in(found, name)
+    if options.growth:
+        results.growth = grow(plan.say, largest=max(1, int(10**6 * options.scale)))
     results.circumstances = circumstances(sys.argv[1:])
     print("\r\x1b[K", end="", file=sys.stderr)
     print(as_text(lines(results)))
@@ -42,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     names = ", ".join(measure.name for measure in MEASURES)
     usual = ",".join(name for name, peer in PEERS.items() if peer.by_default)
     option = parser.add_argument
-    option("--only", default="", metavar="A,B", help=f"measures, or what their names begin with: {names}")
+    option("--only", default="", metavar="A,B", help=f"measures, or what their names begin with: {names}, growth")
     option("--loops", type=listed, default=",".join(LOOPS), metavar="A,B", help="event loops (%(default)s)")
     option(
         "--peers",
@@ -54,6 +57,11 @@ def parser() -> argparse.ArgumentParser:
     option("--rounds", type=int, help=f"how often everything is measured ({ROUNDS}; {QUICK_ROUNDS} if quick)")
     option("--rare-rounds", type=int, help="how often what takes long is measured (5; 1 if quick)")
     option("--scale", type=float, default=1.0, help="the share of the usual counts to do (%(default)s)")
+    option(
+        "--growth",
+        action=argparse.BooleanOptionalAction,
+        help="how time and memory grow with the number of things (if all is measured)",
+    )
     option("--json", type=Path, default=RESULTS / "latest.json", help="where to write the figures (%(default)s)")
     option("--only-peer", default="", help=argparse.SUPPRESS)  # in the environment of that peer
     return parser
@@ -70,6 +78,9 @@ def planned(options: argparse.Namespace) -> Plan:
         options.peers = [
             name for name, peer in PEERS.items() if peer.by_default and (peer.is_here or not options.quick)
         ]
+    only = listed(options.only)
+    if options.growth is None:
+        options.growth = "growth" in only or not (options.quick or only or options.only_peer)
     if options.only_peer:
         options.peers = [options.only_peer]
     for kind, wanted, known in (("event loop", options.loops, LOOPS), ("peer", options.peers, PEERS)):
@@ -77,13 +88,15 @@ def planned(options: argparse.Namespace) -> Plan:
             if name not in known:
                 sys.exit(f"there is no {kind} {name!r}; there are {', '.join(known)}")
     peers = [PEERS[name].load() for name in options.peers if PEERS[name].is_here]
-    chosen = [measure for measure in MEASURES if is_chosen(measure.name, listed(options.only))]
-    if options.quick and not options.only:
+    chosen = [measure for measure in MEASURES if is_chosen(measure.name, only)]
+    if options.quick and not only:
         chosen = [measure for measure in chosen if measure.quick]
     if options.only_peer:
         chosen = [measure for measure in chosen if measure.name in peers[0].works]
-    elif not chosen:
-        sys.exit(f"there is no measure {options.only!r}; there are {', '.join(measure.name for measure in MEASURES)}")
+    elif not chosen and not options.growth:
+        sys.exit(
+            f"there is no measure {options.only!r}; there are {', '.join(measure.name for measure in MEASURES)}, growth"
+        )
     return Plan(
         measures=chosen,
         loops=options.loops,

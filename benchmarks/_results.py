@@ -31,6 +31,23 @@ class Key:
     place: str = HERE
 
 
+@attrs.frozen
+class Point:
+    """One point of a curve.
+
+    Args:
+        figure: what was measured.
+        subject: whose it is.
+        size: how many there were.
+        value: seconds or bytes, for one of them.
+    """
+
+    figure: str
+    subject: str
+    size: int
+    value: float
+
+
 @attrs.define
 class Results:
     """All samples, in the order of the rounds.
@@ -40,12 +57,14 @@ class Results:
         samples: seconds or bytes for one operation.
         titles: what the figures are called.
         units: ``s`` or ``B``, by figure.
+        growth: the points of all curves.
     """
 
     circumstances: dict[str, Any] = attrs.field(factory=dict)
     samples: dict[Key, list[float]] = attrs.field(factory=dict)
     titles: dict[str, str] = attrs.field(factory=dict)
     units: dict[str, str] = attrs.field(factory=dict)
+    growth: list[Point] = attrs.field(factory=list)
 
     def name(self, figures: Iterable[Figure]) -> None:
         """These are going to be measured; tables have them in this order."""
@@ -96,7 +115,13 @@ class Results:
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = [{**attrs.asdict(key), "samples": self.samples[key]} for key in self.ordered()]
         figures = {name: {"title": self.titles[name], "unit": self.units[name]} for name in self.titles}
-        document = {"format": FORMAT, "circumstances": self.circumstances, "figures": figures, "rows": rows}
+        document = {
+            "format": FORMAT,
+            "circumstances": self.circumstances,
+            "figures": figures,
+            "rows": rows,
+            "growth": [attrs.asdict(point) for point in self.growth],
+        }
         path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -115,4 +140,5 @@ class Results:
         for row in document["rows"]:
             samples = row.pop("samples")
             results.samples[Key(**row)] = samples
+        results.growth = [Point(**point) for point in document["growth"]]
         return results

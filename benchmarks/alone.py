@@ -12,6 +12,7 @@ import attrs
 from benchmarks._clean import clean
 from benchmarks._subjects import subjects
 from benchmarks.measures import MEASURES
+from benchmarks.measures.growth import CURVES
 from benchmarks.peers import PEERS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Take it."""
     name, who, loop, count = sys.argv[1:]
-    measure = next(measure for measure in MEASURES if measure.name == name)
+    measure = next(found for found in (*MEASURES, *(curve.measure for curve in CURVES)) if found.name == name)
     if who in PEERS:
         tell(PEERS[who].load().sample(measure, loop, int(count)))
     subject = next(subject for subject in subjects(measure, loop) if subject.name == who)

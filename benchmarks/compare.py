@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 sys.path[:1] = [str(Path(__file__).parent.parent)]  # as a script it is found in this folder, and its package beside it
 
 from benchmarks._figures import Spread, ratios  # noqa: E402 - see above
-from benchmarks._results import Results  # noqa: E402
+from benchmarks._results import HERE, Results  # noqa: E402
 from benchmarks._table import amount, as_ratio  # noqa: E402
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def compare(old: Results, new: Results) -> list[tuple[str, ...]]:
     """One row for each figure that both have, of those that are compared with something."""
     rows: list[tuple[str, ...]] = []
     for key in new.ordered():
+        if key.place not in {HERE, key.subject}:
+            continue  # measured again beside a peer
         baseline = new.baseline(key)
         if key not in old.samples or (baseline is None and not new.single(key)):
             continue
