@@ -20,7 +20,7 @@ demo:  ## see a reply being interrupted (installs only what that takes)
 	@$(python) $(DEMO) $(ARGS)
 
 test:  ## run the tests
-	$(with) test
+	$(with) test servers
 	@$(python) -m pytest $(ARGS)
 
 lint:  ## ruff: its rules and its format
@@ -50,7 +50,7 @@ benchmarks = if [ -e benchmarks/__main__.py ]; then $(python) -m benchmarks $(1)
 	else echo 'There are no benchmarks yet: benchmarks/__main__.py is missing.' >&2; exit 1; fi
 
 mutants:  ## break the code on purpose and see whether the tests notice
-	$(with) test
+	$(with) test servers
 	@$(python) tests/mutants/run.py $(ARGS)
 
 lock:  ## renew constraints.txt; ARGS=--upgrade takes the newest of everything
