@@ -1,0 +1,216 @@
+"""The contract of cancellation managers, over real servers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from actors import BlockingCallError
+from actors.testing import check_cancellation_manager
+from actors.testing._manager_store import STORE_CLAUSES
+from actors.testing._manager_times import TIME_CLAUSES
+from actors.testing._manager_use import USE_CLAUSES
+from tests.servers.fixtures import asyncio_loops as anyio_backend  # noqa: F401
+from tests.servers.managers import ASYNCIO, KINDS, MANAGERS, own_client
+
+ROOT = Path(__file__).parent.parent.parent
+EVERYTHING = len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))
+
+pytestmark = pytest.mark.parametrize("kind", KINDS)
+on_one_loop = pytest.mark.parametrize("anyio_backend", ASYNCIO[:1])
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self):
+        self.now = 1_000_000_000.0
+
+    def __call__(self):
+        return self.now
+
+    async def advance(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def make(kind, store_url, namespace):
+    """Makes managers over this test's part of the server."""
+    return partial(MANAGERS[kind], store_url, namespace=namespace)
+
+
+async def test_it_keeps_the_contract(make):
+    """R22, R26, R30: all of it, on a clock that is set by hand."""
+    clock = Clock()
+    done = await check_cancellation_manager(partial(make, clock=clock), advance=clock.advance)
+    assert len(done) == EVERYTHING  # it lacks nothing
+
+
+async def test_it_keeps_the_contract_with_the_client_of_an_application(kind, store_url, namespace):
+    """Design, section 4: the client is used, and not closed; the URL is for the synchronous methods alone."""
+    clock = Clock()
+    async with own_client(kind, store_url) as client:
+        make = partial(MANAGERS[kind], store_url, client=client, namespace=namespace, clock=clock)
+        done = await check_cancellation_manager(make, advance=clock.advance)
+        assert len(done) == EVERYTHING
+        manager = MANAGERS[kind](client=client, namespace=namespace)
+        async with manager:
+            await manager.aregister_run("run")
+        await manager.acleanup_run("run")  # the client is as usable as before
+        with pytest.raises(BlockingCallError, match="url="):
+            await anyio.to_thread.run_sync(manager.is_cancelled, "run")
+
+
+@on_one_loop
+async def test_it_keeps_the_contract_in_real_time(make):
+    """R22, R30: with short times that really pass, by the server's own clock."""
+    done = await check_cancellation_manager(partial(make, lease=1.0, tombstone=0.5, intent_ttl=0.5))
+    assert len(done) == EVERYTHING
+
+
+async def test_it_may_be_used_without_being_opened(make):
+    """A script that cancels one run need not know about lifetimes: a connection is made for the call."""
+    manager = make()
+    await manager.aregister_run("run")
+    assert await make().acancel_run("run", reason="enough")
+    assert await manager.aget_active_runs() == {"run": True}
+    await manager.acleanup_run("run")
+    assert not manager.lifetime.connected
+    assert manager.lifetime.users == 0
+
+
+async def test_the_cancels_of_runs_that_never_come_are_bounded_in_number(make):
+    """R23: bogus ids crowd each other out, the oldest first, and no registered run."""
+    async with make(capacity=50) as manager:
+        await manager.aregister_run("real")
+        for first in range(0, 1000, 100):
+            async with anyio.create_task_group() as group:
+                for number in range(first, first + 100):
+                    group.start_soon(manager.request_cancel, f"bogus-{number}")
+                    group.start_soon(manager.acleanup_run, f"over-{number}")
+        kept = await manager.intents([f"bogus-{number}" for number in range(1000)])
+        assert 1 <= len(kept) <= 100
+        assert set(kept) <= {f"bogus-{number}" for number in range(800, 1000)}
+        assert await manager.aget_active_runs() == {"real": False}
+        await manager.acleanup_run("real")
+
+
+async def test_a_cancellation_in_the_middle_of_an_operation_leaves_the_manager_usable(make):
+    """Issue 4: at any point of any operation, natively too: later answers are not taken for earlier ones."""
+    async with make() as manager:
+        operations = [
+            lambda run: manager.enroll(run, owner="me"),
+            lambda run: manager.request_cancel(run, reason="why"),
+            lambda run: manager.intents([run]),
+            lambda run: manager.renew([run], owner="me"),
+            lambda run: manager.aget_active_runs(),
+            lambda run: manager.acleanup_run(run, owner="me"),
+        ]
+        for number, operation in enumerate(operations * 3):
+            for ticks in range(6):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(operation, f"cut-{number}-{ticks}")
+                    for _ in range(ticks):
+                        await anyio.lowlevel.checkpoint()
+                    if ticks == 5:  # by now it is on its way
+                        await anyio.sleep(0.000_2)
+                    group.cancel_scope.cancel()
+                run = f"whole-{number}-{ticks}"
+                assert await manager.enroll(run, owner="me") is None
+                assert (await manager.request_cancel(run, reason=run)).outcome == "registered"
+                assert (await manager.intents([run]))[run].reason == run
+                await manager.acleanup_run(run)
+                assert run not in await manager.aget_active_runs()
+
+
+async def test_many_runs_at_once_take_no_more_connections(kind, make, store_url):
+    """Issue 4: O(1) connections, however many runs; and each gets the answer to its own question."""
+    async with make() as manager, own_client(kind, store_url) as client:
+        runs = [f"run-{number}" for number in range(1000)]
+        before = await connections(kind, client)
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(manager.watch, lambda: runs, lambda _: None)
+            async with anyio.create_task_group() as group:
+                for run in runs:
+                    group.start_soon(manager.aregister_run, run)
+            async with anyio.create_task_group() as group:
+                for run in runs[::2]:
+                    group.start_soon(manager.request_cancel, run)
+            assert await connections(kind, client) - before <= 2
+            watching.cancel_scope.cancel()
+        active = await manager.aget_active_runs()
+        assert active == {run: number % 2 == 0 for number, run in enumerate(runs)}
+        async with anyio.create_task_group() as group:
+            for run in runs:
+                group.start_soon(manager.acleanup_run, run)
+        assert await manager.aget_active_runs() == {}
+
+
+async def connections(kind, client):
+    match kind:
+        case "redis":
+            return len(await client.client_list())
+
+
+# ---- several processes ----------------------------------------------------------------------------------------------------
+
+
+def script(name, *arguments):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/servers" / name), *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def lines_of(process):
+    """What it still has to say; it has to end well."""
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    return said.splitlines()
+
+
+@on_one_loop
+async def test_two_processes_with_300_operations_each_lose_nothing(kind, make, store_url, namespace):
+    """R26, R31: a third cancelled while registered, a third before, a third cleaned up; nothing is missing or too much."""
+    marks = ("one", "other")
+    processes = [script("operations.py", kind, store_url, namespace, mark, "300") for mark in marks]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        assert await anyio.to_thread.run_sync(lines_of, process) == ["done"]
+    expected = {f"{mark}-{number}": mark for mark in marks for number in range(300) if number % 3 != 2}
+    async with make() as manager:
+        assert await manager.aget_active_runs() == dict.fromkeys(expected, True)
+        found = await manager.intents(list(expected))
+        assert {run: intent.reason for run, intent in found.items()} == expected
+
+
+@on_one_loop
+async def test_watchers_in_several_processes_are_all_told(kind, make, store_url, namespace):
+    """R26, R27: each has a subscription of its own."""
+    runs = ["first", "second", "third"]
+    async with make() as manager:
+        for run in runs:
+            await manager.aregister_run(run)
+        watchers = [script("watcher.py", kind, store_url, namespace, *runs) for _ in range(3)]
+        for watcher in watchers:
+            assert await anyio.to_thread.run_sync(watcher.stdout.readline) == "ready\n"
+        for run in runs:
+            assert await manager.acancel_run(run, reason="stop")
+        for watcher in watchers:
+            told = await anyio.to_thread.run_sync(lines_of, watcher)
+            assert sorted(told) == sorted(f"{run} stop" for run in runs)
+        for run in runs:
+            await manager.acleanup_run(run)
