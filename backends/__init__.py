@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._file import FileCancellationManager
+    from ._postgres import PostgresCancellationManager
     from ._redis import RedisCancellationManager
 
-__all__ = ["FileCancellationManager", "RedisCancellationManager"]
+__all__ = ["FileCancellationManager", "PostgresCancellationManager", "RedisCancellationManager"]
 
 if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __getattr__ has every name
-    _HOMES = {"FileCancellationManager": "._file", "RedisCancellationManager": "._redis"}
+    _HOMES = {
+        "FileCancellationManager": "._file",
+        "PostgresCancellationManager": "._postgres",
+        "RedisCancellationManager": "._redis",
+    }
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:

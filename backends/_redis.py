@@ -14,7 +14,8 @@ from actors._errors import DuplicateRunError, ManagerError
 
 from ._command_lane import CommandLane
 from ._network import NetworkCancellationManager, client_library
-from ._redis_script import SCRIPT, Layout, Step, intent_in, text
+from ._redis_script import SCRIPT, Layout, arguments, intent_in, text
+from ._steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 STEPS_AT_ONCE = 200
 """Steps of one job in one call of the script: the server does nothing else meanwhile."""
+SILENCE = 5.0
+"""Seconds without a message after which the server is asked whether the subscription still stands."""
 CLOSING_TIME = 1.0
 
 
@@ -203,11 +206,16 @@ class RedisCancellationManager(NetworkCancellationManager):
         try:
             with self._explained():
                 await pubsub.subscribe(self._layout.channel)
+                asked = False
                 while True:
                     message = await pubsub.get_message(timeout=self._listening_time())
+                    if message is None:
+                        asked = await self._nothing_heard(pubsub, hint, asked=asked)
+                        continue
+                    asked = False
                     # The server confirms a subscription, also one that the client has renewed in silence after it was cut
-                    # off: what was published in between was lost. None: in agno's layout it is time to look at the flags.
-                    if message is None or message["type"] == "subscribe":
+                    # off: what was published in between was lost.
+                    if message["type"] == "subscribe":
                         hint(None)
                     elif message["type"] == "message":
                         hint(text(message["data"]))
@@ -216,8 +224,18 @@ class RedisCancellationManager(NetworkCancellationManager):
 
     # ---- the way to the server ------------------------------------------------------------------------------------------
 
-    def _listening_time(self) -> float | None:
-        return None if self._layout.flag_prefix is None else self.poll_period
+    def _listening_time(self) -> float:
+        return SILENCE if self._layout.flag_prefix is None else self.poll_period
+
+    async def _nothing_heard(self, pubsub: Any, hint: Callable[[str | None], None], *, asked: bool) -> bool:
+        """Look at agno's flags, or find out whether the server is still there. Returns whether it has been asked."""
+        if self._layout.flag_prefix is not None:
+            hint(None)
+            return False
+        if asked:
+            raise ManagerError(f"{self!r}: no sign of life on the subscription for {2 * SILENCE:g} s")
+        await pubsub.ping()
+        return True
 
     async def _do(self, step: Step) -> Any:
         return (await self._opened(lambda: self._ask([step])))[0]
@@ -245,11 +263,11 @@ class RedisCancellationManager(NetworkCancellationManager):
         times = (self.lease, self.tombstone, self.intent_ttl)
         settings = ("" if self._clock is None else self._clock(), *times, self.capacity)
         names = (self._layout.channel, self._layout.prefix, self._layout.flag_time)
-        arguments = [*keys, *settings, *names, *(part for step in steps for part in step.arguments())]
+        values = [*keys, *settings, *names, *(part for step in steps for part in arguments(step))]
         try:
-            answers = await self._client.evalsha(DIGEST, len(keys), *arguments)
+            answers = await self._client.evalsha(DIGEST, len(keys), *values)
         except self._no_script:  # the first time, and after a restart of the server
-            answers = await self._client.eval(SCRIPT, len(keys), *arguments)
+            answers = await self._client.eval(SCRIPT, len(keys), *values)
         rest = iter(answers)
         return [[next(rest) for _ in job] for job in jobs]
 

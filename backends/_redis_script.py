@@ -22,6 +22,8 @@ from actors._cancellation._intent import CancelIntent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._steps import Step
+
 SCRIPT = """
 local active, waiting, over = KEYS[1], KEYS[2], KEYS[3]
 local clock, lease, tombstone, intent_ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -193,28 +195,6 @@ return answers
 
 
 @attrs.frozen
-class Step:
-    """One step of the script.
-
-    Args:
-        name: ``enroll``, ``cancel``, ``cleanup``, ``renew``, ``look`` or ``list``.
-        run_id: the run.
-        first: owner, or reason.
-        by: who cancels.
-    """
-
-    name: str
-    run_id: str = ""
-    first: str = ""
-    by: str | None = ""
-
-    def arguments(self) -> list[bytes]:
-        """As the script takes it."""
-        parts = (self.name, self.run_id, self.first, self.by or "", "anonymous" if self.by is None else "")
-        return [encoded(part) for part in parts]
-
-
-@attrs.frozen
 class Layout:
     """Names of keys.
 
@@ -251,6 +231,12 @@ class Layout:
     def flag_time(self) -> int:
         """Seconds that a flag lives, 0 if there are none."""
         return 0 if self.flag_prefix is None else self.flag_ttl
+
+
+def arguments(step: Step) -> list[bytes]:
+    """A step as the script takes it."""
+    parts = (step.name, step.run_id, step.text, step.by or "", "anonymous" if step.by is None else "")
+    return [encoded(part) for part in parts]
 
 
 def encoded(value: str) -> bytes:

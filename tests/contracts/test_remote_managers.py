@@ -85,6 +85,20 @@ async def test_it_may_be_used_without_being_opened(make):
     assert manager.lifetime.users == 0
 
 
+async def test_namespaces_keep_apart_what_shares_a_server(kind, store_url, namespace):
+    """Issue 4: the same run id in two namespaces is two runs, and a push of the one is none of the other."""
+    one, other = (MANAGERS[kind](store_url, namespace=f"{namespace}{suffix}") for suffix in ("", "-other"))
+    async with one, other:
+        await one.aregister_run("run")
+        await other.aregister_run("run")
+        assert await one.acancel_run("run")
+        assert await one.aget_active_runs() == {"run": True}
+        assert await other.aget_active_runs() == {"run": False}
+        await one.acleanup_run("run")
+        assert (await other.request_cancel("run")).outcome == "registered"
+        await other.acleanup_run("run")
+
+
 async def test_the_cancels_of_runs_that_never_come_are_bounded_in_number(make):
     """R23: bogus ids crowd each other out, the oldest first, and no registered run."""
     async with make(capacity=50) as manager:
@@ -156,6 +170,8 @@ async def connections(kind, client):
     match kind:
         case "redis":
             return len(await client.client_list())
+        case "postgres":
+            return await client.fetchval("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
 
 
 # ---- several processes ----------------------------------------------------------------------------------------------------

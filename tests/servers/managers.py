@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 import redis.asyncio
 import uvloop
 
-from actors.backends import RedisCancellationManager
+from actors.backends import PostgresCancellationManager, RedisCancellationManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-MANAGERS: dict[str, Any] = {"redis": RedisCancellationManager}
+MANAGERS: dict[str, Any] = {"redis": RedisCancellationManager, "postgres": PostgresCancellationManager}
 KINDS = list(MANAGERS)
 
 ASYNCIO = [
@@ -34,3 +35,6 @@ async def own_client(kind: str, url: str) -> AsyncIterator[Any]:
                 yield client
             finally:
                 await client.aclose()
+        case "postgres":
+            async with asyncpg.create_pool(url, min_size=1, max_size=5) as pool:
+                yield pool
