@@ -1,8 +1,8 @@
 """What is said to PostgreSQL: one table, and statements that each take many runs at once.
 
-A row says what is known of one run id: its ``state`` is ``run`` (registered), ``early`` (cancelled, not registered) or ``over`` (a
-tombstone), and holds ``until`` a time in seconds since the epoch. A registered run whose time is over has lost its owner; it is
-kept for the time of an intent, so that a cancel is told so. Any other row whose time is over is as good as none.
+A row says what is known of one run id: its ``state`` is ``run`` (registered), ``early`` (cancelled, not registered) or ``over``
+(a tombstone), and holds ``until`` a time in seconds since the epoch. A registered run whose time is over has lost its owner; it
+is kept for the time of an intent, so that a cancel is told so. Any other row whose time is over is as good as none.
 
 Each statement is one atomic step for each of its rows: ``ON CONFLICT DO UPDATE`` locks the row and looks at its newest version.
 Rows are taken in order, so that two statements never wait for each other in a circle.
