@@ -154,7 +154,9 @@ class Statements:
     @property
     def _keep_intent(self) -> str:
         kept = KEPT.format(known=KNOWN)
-        return ", ".join(f"{name} = CASE WHEN {kept} THEN r.{name} END" for name in ("requested_at", "reason", "author"))
+        return ", ".join(
+            f"{name} = CASE WHEN {kept} THEN r.{name} END" for name in ("requested_at", "reason", "author")
+        )
 
     def _insert(self, *, asked: str, values: str, changes: str, unless: str, answer: str = "* FROM done") -> str:
         return (
