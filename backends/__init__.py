@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._file import FileCancellationManager
+    from ._nats import NATSCancellationManager
     from ._postgres import PostgresCancellationManager
     from ._redis import RedisCancellationManager
 
-__all__ = ["FileCancellationManager", "PostgresCancellationManager", "RedisCancellationManager"]
+__all__ = [
+    "FileCancellationManager",
+    "NATSCancellationManager",
+    "PostgresCancellationManager",
+    "RedisCancellationManager",
+]
 
 if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __getattr__ has every name
     _HOMES = {
         "FileCancellationManager": "._file",
+        "NATSCancellationManager": "._nats",
         "PostgresCancellationManager": "._postgres",
         "RedisCancellationManager": "._redis",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from contextlib import contextmanager
 from importlib import import_module
@@ -11,7 +12,8 @@ from actors._cancellation._health import HealthLog
 from actors._cancellation._lifetime import Lifetime
 from actors._cancellation._manager import CancellationManager
 from actors._compat import override
-from actors._errors import BlockingCallError, ManagerError
+from actors._errors import BlockingCallError, ManagerError, UsageError
+from actors._event_loop import cancelled_from_outside
 
 from ._address import Address
 
@@ -114,13 +116,19 @@ class NetworkCancellationManager(CancellationManager):
         """Turn what a client library raises into an error of ours."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it raises
-            failure = self._explain(error)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and cancelled_from_outside():
+                raise
+            failure = self._explain(
+                error
+            )  # also of a cancellation that is the library's own, when it closes a connection
             raise failure from failure.__cause__
 
     def _explain(self, error: BaseException) -> BaseException:
         """An error of the client library as one of ours."""
-        return error if isinstance(error, ManagerError) else self.address.failure(type(self).__name__, error)
+        return (
+            error if isinstance(error, (ManagerError, UsageError)) else self.address.failure(type(self).__name__, error)
+        )
 
 
 def client_library(module: str, *, needed_by: str, package: str, extra: str) -> ModuleType:

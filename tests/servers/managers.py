@@ -6,16 +6,21 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import nats
 import pytest
 import redis.asyncio
 import uvloop
 
-from actors.backends import PostgresCancellationManager, RedisCancellationManager
+from actors.backends import NATSCancellationManager, PostgresCancellationManager, RedisCancellationManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-MANAGERS: dict[str, Any] = {"redis": RedisCancellationManager, "postgres": PostgresCancellationManager}
+MANAGERS: dict[str, Any] = {
+    "redis": RedisCancellationManager,
+    "postgres": PostgresCancellationManager,
+    "nats": NATSCancellationManager,
+}
 KINDS = list(MANAGERS)
 
 ASYNCIO = [
@@ -38,3 +43,9 @@ async def own_client(kind: str, url: str) -> AsyncIterator[Any]:
         case "postgres":
             async with asyncpg.create_pool(url, min_size=1, max_size=5) as pool:
                 yield pool
+        case "nats":
+            connection = await nats.connect(url)
+            try:
+                yield connection
+            finally:
+                await connection.close()

@@ -1,4 +1,4 @@
-"""Registers, cancels and cleans up runs: ``python operations.py KIND URL NAMESPACE MARK COUNT``.
+"""Registers, cancels and cleans up runs: ``python operations.py CLASS URL NAMESPACE MARK COUNT``.
 
 A third of the runs is cancelled while it is registered, a third before. Those are still there at the end, to be counted.
 """
@@ -9,11 +9,11 @@ import sys
 
 import anyio
 
-from tests.servers.managers import MANAGERS
+import actors.backends
 
 
-async def main(kind, url, namespace, mark, count):
-    async with MANAGERS[kind](url, namespace=namespace) as manager:
+async def main(name, url, namespace, mark, count):
+    async with getattr(actors.backends, name)(url, namespace=namespace) as manager:
         print("ready", flush=True)
         sys.stdin.readline()
 

@@ -1,4 +1,4 @@
-"""A process that watches some runs of others and says of which it was told: ``python watcher.py KIND URL NAMESPACE RUN...``."""
+"""A process that watches some runs of others and says of which it was told: ``python watcher.py CLASS URL NAMESPACE RUN...``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 
 import anyio
 
-from tests.servers.managers import MANAGERS
+import actors.backends
 
 
-async def main(kind, url, namespace, *runs):
-    async with MANAGERS[kind](url, namespace=namespace) as manager, anyio.create_task_group() as group:
+async def main(name, url, namespace, *runs):
+    async with getattr(actors.backends, name)(url, namespace=namespace) as manager, anyio.create_task_group() as group:
         told = []
 
         def tell(intent):

@@ -1,0 +1,131 @@
+"""A connection to NATS: the application's, or one of our own that is opened anew when it was lost."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+
+from actors._errors import ManagerError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from types import ModuleType
+
+CLOSING_TIME = 1.0
+LOOK_PERIOD = 0.25
+"""Seconds between two looks at whether an application's client has reconnected, which it does in silence."""
+
+
+@attrs.define(eq=False)
+class NatsLink:
+    """Gives out a client that is connected.
+
+    A client of our own never reconnects by itself: a call that waits for an answer would wait in vain, and whoever listens would
+    not be told that he has missed something. It is closed as soon as a call is not answered in time, and opened anew by the next.
+
+    Args:
+        nats: the client library.
+        url: where to connect; None if there is a client.
+        given: the application's client.
+        timeout: seconds that connecting, and each call, may take.
+    """
+
+    _nats: ModuleType
+    _url: str | None = attrs.field(repr=False)
+    _given: Any
+    _timeout: float
+    _own: Any = None
+    _lost: anyio.Event = attrs.field(factory=anyio.Event)
+    _opening: anyio.Lock = attrs.field(factory=anyio.Lock)
+    _under_way: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
+    _trouble: list[Exception] = attrs.field(factory=list[Exception])
+
+    @asynccontextmanager
+    async def call(self) -> AsyncGenerator[Any]:
+        """A context for one call, with a connected client. It ends in time, and as soon as the connection is lost.
+
+        Raises:
+            ManagerError: it was lost, or did not answer.
+        """
+        with anyio.move_on_after(self._timeout) as scope:
+            client = await self.client()
+            self._under_way.add(scope)
+            try:
+                yield client
+                return
+            finally:
+                self._under_way.discard(scope)
+        if anyio.current_time() < scope.deadline:
+            raise ManagerError("the connection to NATS was lost in the middle of a call")
+        await self.drop()
+        raise ManagerError(f"no answer from NATS within {self._timeout:g} s")
+
+    async def client(self) -> Any:
+        """The connected client."""
+        if self._given is not None:
+            if not self._given.is_connected:
+                raise ManagerError("the application's NATS client is not connected at the moment")
+            return self._given
+        if self._own is None or not self._own.is_connected:
+            async with self._opening:
+                if self._own is None or not self._own.is_connected:
+                    await self.drop()
+                    self._own = await self._open()
+        return self._own
+
+    async def _open(self) -> Any:
+        lost = self._lost = anyio.Event()
+        self._trouble.clear()
+
+        async def note(error: Exception) -> None:
+            self._trouble[:] = [error]
+
+        async def lose() -> None:
+            if not lost.is_set():
+                lost.set()
+                for scope in list(self._under_way):
+                    scope.cancel()
+
+        client = self._nats.NATS()
+        try:
+            with anyio.fail_after(self._timeout):
+                await client.connect(
+                    self._url,
+                    name="bargein",
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    connect_timeout=self._timeout,
+                    error_cb=note,  # the default writes whole traces to the log of the library
+                    disconnected_cb=lose,
+                    closed_cb=lose,
+                )
+        except BaseException as error:
+            await _close(client)
+            if isinstance(error, Exception) and self._trouble:  # "no servers available" says nothing
+                raise self._trouble[0] from error
+            raise
+        return client
+
+    async def lost(self) -> None:
+        """Return when the connection that there is now has been lost, also if it has been renewed since."""
+        if self._given is None:
+            await self._lost.wait()
+            return
+        reconnects = self._given.stats["reconnects"]
+        while self._given.is_connected and self._given.stats["reconnects"] == reconnects:  # noqa: ASYNC110 - no event
+            await anyio.sleep(LOOK_PERIOD)
+
+    async def drop(self) -> None:
+        """Close a client of our own; the next call opens another."""
+        client, self._own = self._own, None
+        if client is not None:
+            await _close(client)
+
+
+async def _close(client: Any) -> None:
+    with anyio.move_on_after(CLOSING_TIME, shield=True), suppress(Exception):  # it is given up in any case
+        await client.close()
