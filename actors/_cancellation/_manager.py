@@ -155,7 +155,8 @@ class CancellationManager(ABC):
         fails is logged, shown by ``health()`` and tried again, with growing pauses.
 
         Args:
-            watched: the runs of interest at this moment.
+            watched: the runs of interest at this moment. If that is a mapping, its values tell a run from a later one with the
+                same id: what was read while there was another value is not reported, but read again.
             cancelled: called on the event loop.
         """
         self.lifetime.check()

@@ -75,7 +75,6 @@ async def test_a_store_that_is_known_not_to_answer_delays_nobody(system, server,
     server.hangs = False
 
 
-@pytest.mark.xfail(strict=False, reason="reading works, so the store counts as reachable, and each run waits")
 async def test_a_store_that_can_be_read_but_not_written_delays_only_the_first(system, server):
     """Design, section 4: as when another process keeps the lock of the JSON file, which reading does not need."""
     manager, hang = Held("enroll", "cleanup", server=server, safety_period=0.01), Hang()
@@ -91,6 +90,22 @@ async def test_a_store_that_can_be_read_but_not_written_delays_only_the_first(sy
     finally:
         manager.let_go()
     assert not manager.health()
+
+
+async def test_runs_that_do_not_wait_find_out_that_the_store_is_well_again(system, server):
+    """R28: after an outage that outlasted every retry, though each run is over before anybody could have tried for it."""
+    manager = RemoteManager(server)
+    ref = await system.spawn(Doer(), cancellation=manager)
+    server.broken |= {"enroll", "cleanup"}
+    assert await ref.ask("first") == "first"
+    await anyio.sleep(100)
+    assert not manager.health()
+    server.broken.clear()
+    assert await ref.ask("second") == "second"
+    await anyio.sleep(5)
+    assert manager.health()
+    assert await ref.ask("third", run_id="third") == "third"
+    assert server.runs.request_cancel_sync("third").outcome == "finished"
 
 
 async def test_a_cleanup_that_hangs_delays_the_asker_by_the_register_timeout_and_goes_on_later(system, server, caplog):
