@@ -76,7 +76,7 @@ class Address:
         """What a client library raised, as an error of ours; chained to it unless it gives a secret away."""
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         said = self.scrub(text)
-        failure = ManagerError(f"{who} at {self.shown}: {said}. Nothing is known of what was asked for: ask again")
+        failure = ManagerError(f"{who} at {self.shown}: {said} (whether it was done is not known: ask again)")
         if said == text:
             failure.__cause__ = error
         failure.__suppress_context__ = True

@@ -23,8 +23,9 @@ LOOK_PERIOD = 0.25
 class NatsLink:
     """Gives out a client that is connected.
 
-    A client of our own never reconnects by itself: a call that waits for an answer would wait in vain, and whoever listens would
-    not be told that he has missed something. It is closed as soon as a call is not answered in time, and opened anew by the next.
+    A client of our own is kept from reconnecting by itself: a call that waits for an answer would wait in vain, and whoever
+    listens would not be told that he has missed something. It is closed as soon as a call is not answered in time, and opened
+    anew by the next one.
 
     Args:
         nats: the client library.
@@ -50,8 +51,11 @@ class NatsLink:
         Raises:
             ManagerError: it was lost, or did not answer.
         """
+        client: Any = None
+        heard = 0
         with anyio.move_on_after(self._timeout) as scope:
             client = await self.client()
+            heard = client.stats["in_msgs"]
             self._under_way.add(scope)
             try:
                 yield client
@@ -60,7 +64,8 @@ class NatsLink:
                 self._under_way.discard(scope)
         if anyio.current_time() < scope.deadline:
             raise ManagerError("the connection to NATS was lost in the middle of a call")
-        await self.drop()
+        if client is not None and client is self._own and client.stats["in_msgs"] == heard:  # else it is only busy
+            await self.drop()
         raise ManagerError(f"no answer from NATS within {self._timeout:g} s")
 
     async def client(self) -> Any:
@@ -84,10 +89,14 @@ class NatsLink:
             self._trouble[:] = [error]
 
         async def lose() -> None:
-            if not lost.is_set():
-                lost.set()
-                for scope in list(self._under_way):
-                    scope.cancel()
+            if lost.is_set():  # by drop(), which closes it
+                return
+            lost.set()
+            for scope in list(self._under_way):
+                scope.cancel()
+            # In the client's own task, which would reconnect now: it is held here until the client is closed. (Forbidden to
+            # reconnect, nats-py would close itself, trip over what it could not send, and forget to call us.)
+            await anyio.sleep_forever()
 
         client = self._nats.NATS()
         try:
@@ -95,15 +104,14 @@ class NatsLink:
                 await client.connect(
                     self._url,
                     name="bargein",
-                    allow_reconnect=False,
                     max_reconnect_attempts=1,
                     reconnect_time_wait=0,
                     connect_timeout=self._timeout,
                     error_cb=note,  # the default writes whole traces to the log of the library
                     disconnected_cb=lose,
-                    closed_cb=lose,
                 )
         except BaseException as error:
+            lost.set()
             await _close(client)
             if isinstance(error, Exception) and self._trouble:  # "no servers available" says nothing
                 raise self._trouble[0] from error
@@ -123,9 +131,12 @@ class NatsLink:
         """Close a client of our own; the next call opens another."""
         client, self._own = self._own, None
         if client is not None:
+            self._lost.set()
             await _close(client)
 
 
 async def _close(client: Any) -> None:
+    # What could not be sent is not sent any more: nats-py would try to, fail, and leave its tasks behind.
+    client._pending, client._pending_data_size = [], 0
     with anyio.move_on_after(CLOSING_TIME, shield=True), suppress(Exception):  # it is given up in any case
         await client.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import attrs
@@ -167,4 +167,4 @@ class Watcher:
 
 def _life(watched: Collection[str], run_id: str) -> object:
     """What tells a run from a later one with the same id, as far as whoever watches can tell."""
-    return watched.get(run_id) if isinstance(watched, Mapping) else None
+    return cast("Mapping[str, object]", watched).get(run_id) if isinstance(watched, Mapping) else None

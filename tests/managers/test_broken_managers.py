@@ -160,6 +160,30 @@ async def test_a_cancel_stored_before_the_late_registration_is_delivered_by_it(s
     assert server.runs.get_active_runs() == {}
 
 
+@pytest.mark.parametrize("outage", [0.1, 3, 60])
+@pytest.mark.parametrize("push", ["heard", "lost"])
+async def test_what_was_stored_in_an_outage_is_delivered_within_two_seconds_of_its_end(system, server, outage, push):
+    """R26: however long it was, for runs that were registered before it and for those that were not."""
+    manager = RemoteManager(server, safety_period=1.0)
+    ref, other = [await system.spawn(Doer(), cancellation=manager) for _ in range(2)]
+    hangs = [Hang(), Hang()]
+    before = await ref.request(hangs[0], run_id="before")
+    await hangs[0].began.wait()
+    server.error = ConnectionError("no route")
+    server.cut_off()
+    within = await other.request(hangs[1], run_id="within")
+    await hangs[1].began.wait()
+    await anyio.sleep(outage)
+    assert not manager.health()
+    for run_id in ("before", "within"):
+        server.runs.request_cancel_sync(run_id, reason="in the outage")
+    server.mute = push == "lost"
+    server.error = None
+    assert await elapsed(before) < 2
+    assert await elapsed(within) < 2
+    assert server.runs.get_active_runs() == {}
+
+
 async def test_the_late_registration_itself_brings_the_cancel(system, server):
     """R26, R28: also while nothing else can be read from the store, be it by push or by poll."""
     hang = Hang()

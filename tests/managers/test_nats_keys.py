@@ -83,7 +83,7 @@ async def test_many_who_start_at_once_make_the_bucket_once(client, store_url, na
 
 async def test_more_runs_than_one_answer_holds(client, store_url, namespace):
     """Each list is read to its end."""
-    async with NATSCancellationManager(store_url, namespace=namespace) as manager:
+    async with NATSCancellationManager(store_url, namespace=namespace, timeout=20) as manager:
         runs = [f"run-{number}" for number in range(1203)]
         async with anyio.create_task_group() as group:
             for run in runs:
