@@ -9,7 +9,7 @@ DEMO ?= examples/demo.py
 with = @$(PYTHON) tools/environment.py --venv $(VENV)
 python = $(VENV)/bin/python
 
-.PHONY: help demo test lint format types bench bench-quick mutants lock clean
+.PHONY: help demo test lint format types bench bench-quick soak mutants lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -48,6 +48,10 @@ bench-quick:  ## the same in a minute or so, with less to be read from it
 
 benchmarks = if [ -e benchmarks/__main__.py ]; then $(python) -m benchmarks $(1) $(ARGS); \
 	else echo 'There are no benchmarks yet: benchmarks/__main__.py is missing.' >&2; exit 1; fi
+
+soak:  ## kill, pause and cut off real servers at random, for five minutes; ARGS="--seconds 60 --kind redis"
+	$(with) test servers
+	@$(python) -m tests.soak $(ARGS)
 
 mutants:  ## break the code on purpose and see whether the tests notice
 	$(with) test servers

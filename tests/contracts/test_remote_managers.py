@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -227,3 +229,23 @@ async def test_watchers_in_several_processes_are_all_told(kind, make, store_url,
             assert sorted(told) == sorted(f"{run} stop" for run in runs)
         for run in runs:
             await manager.acleanup_run(run)
+
+
+@on_one_loop
+async def test_a_cancel_interrupts_a_reply_in_another_process_at_once(kind, make, store_url, namespace):
+    """R26: by push, since the other process does not look by itself for ten minutes. In milliseconds, if nothing else runs."""
+    runs = [f"run-{number}" for number in range(10)]
+    owner = script("owner.py", MANAGERS[kind].__name__, store_url, namespace, *runs)
+    assert await anyio.to_thread.run_sync(owner.stdout.readline) == "ready\n"
+    async with make() as manager:
+        while len(await manager.aget_active_runs()) < len(runs):  # noqa: ASYNC110 - it is another process
+            await anyio.sleep(0.01)
+        asked = {}
+        for run in runs:
+            asked[run] = time.time()
+            assert await manager.acancel_run(run, reason="now", by=namespace)
+        told = [json.loads(line) for line in await anyio.to_thread.run_sync(lines_of, owner)]
+        assert [(line["run"], line["reason"], line["by"]) for line in told] == [(run, "now", namespace) for run in runs]
+        took = sorted(line["at"] - asked[line["run"]] for line in told)
+        assert took[len(took) // 2] < 1.0
+        assert await manager.aget_active_runs() == {}
