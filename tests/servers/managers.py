@@ -44,7 +44,7 @@ async def own_client(kind: str, url: str) -> AsyncIterator[Any]:
             async with asyncpg.create_pool(url, min_size=1, max_size=5) as pool:
                 yield pool
         case "nats":
-            connection = await nats.connect(url)
+            connection = await nats.connect(url, reconnect_time_wait=0.1, max_reconnect_attempts=-1)
             try:
                 yield connection
             finally:
