@@ -230,12 +230,13 @@ class NATSCancellationManager(NetworkCancellationManager):
 
         with self._explained():
             async with link.call() as client:
+                lost = link.loss()
                 subscription = await client.subscribe(self._pushes, cb=hear)
             try:
-                async with link.call() as client:
+                with anyio.fail_after(self.timeout):
                     await client.flush(timeout=self.timeout)  # from here on the server has it
                 hint(None)
-                await link.lost()
+                await lost()
             finally:
                 with anyio.move_on_after(self.timeout, shield=True), suppress(Exception):  # it may be gone
                     await subscription.unsubscribe()

@@ -11,7 +11,7 @@ import attrs
 from actors._errors import ManagerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import ModuleType
 
 CLOSING_TIME = 1.0
@@ -118,14 +118,17 @@ class NatsLink:
             raise
         return client
 
-    async def lost(self) -> None:
-        """Return when the connection that there is now has been lost, also if it has been renewed since."""
+    def loss(self) -> Callable[[], Awaitable[None]]:
+        """Something to wait with until the connection that there is now has been lost, also if it has been renewed since."""
         if self._given is None:
-            await self._lost.wait()
-            return
-        reconnects = self._given.stats["reconnects"]
-        while self._given.is_connected and self._given.stats["reconnects"] == reconnects:  # noqa: ASYNC110 - no event
-            await anyio.sleep(LOOK_PERIOD)
+            return self._lost.wait
+        client, reconnects = self._given, self._given.stats["reconnects"]
+
+        async def look() -> None:
+            while client.is_connected and client.stats["reconnects"] == reconnects:  # noqa: ASYNC110 - there is no event
+                await anyio.sleep(LOOK_PERIOD)
+
+        return look
 
     async def drop(self) -> None:
         """Close a client of our own; the next call opens another."""

@@ -119,34 +119,6 @@ async def test_the_cancels_of_runs_that_never_come_are_bounded_in_number(kind, m
         await manager.acleanup_run("real")
 
 
-async def test_a_cancellation_in_the_middle_of_an_operation_leaves_the_manager_usable(make):
-    """Issue 4: at any point of any operation, natively too: later answers are not taken for earlier ones."""
-    async with make() as manager:
-        operations = [
-            lambda run: manager.enroll(run, owner="me"),
-            lambda run: manager.request_cancel(run, reason="why"),
-            lambda run: manager.intents([run]),
-            lambda run: manager.renew([run], owner="me"),
-            lambda run: manager.aget_active_runs(),
-            lambda run: manager.acleanup_run(run, owner="me"),
-        ]
-        for number, operation in enumerate(operations * 3):
-            for ticks in range(6):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(operation, f"cut-{number}-{ticks}")
-                    for _ in range(ticks):
-                        await anyio.lowlevel.checkpoint()
-                    if ticks == 5:  # by now it is on its way
-                        await anyio.sleep(0.000_2)
-                    group.cancel_scope.cancel()
-                run = f"whole-{number}-{ticks}"
-                assert await manager.enroll(run, owner="me") is None
-                assert (await manager.request_cancel(run, reason=run)).outcome == "registered"
-                assert (await manager.intents([run]))[run].reason == run
-                await manager.acleanup_run(run)
-                assert run not in await manager.aget_active_runs()
-
-
 async def test_many_runs_at_once_take_no_more_connections(kind, servers, namespace):
     """Issue 4: O(1) connections, however many runs; and each gets the answer to its own question."""
     server = servers.get(kind)
@@ -219,7 +191,7 @@ async def test_watchers_in_several_processes_are_all_told(kind, make, store_url,
     async with make() as manager:
         for run in runs:
             await manager.aregister_run(run)
-        watchers = [script("watcher.py", MANAGERS[kind].__name__, store_url, namespace, *runs) for _ in range(3)]
+        watchers = [script("watcher.py", MANAGERS[kind].__name__, store_url, namespace, *runs) for _ in range(2)]
         for watcher in watchers:
             assert await anyio.to_thread.run_sync(watcher.stdout.readline) == "ready\n"
         for run in runs:

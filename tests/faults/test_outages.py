@@ -158,8 +158,8 @@ async def test_a_network_that_falls_silent(runs, manager, make, way):
 
 
 async def test_a_slow_server_delays_nothing_but_its_own_answers(runs, make, way):
-    """R28: with answers after 0.4 s a reply begins when the register timeout is over, and is registered later."""
-    way.delay = 0.2
+    """R28: with answers after 0.2 s a reply begins when the register timeout is over, and is registered later."""
+    way.delay = 0.1
     async with make() as elsewhere:
         (run,) = await runs.begin("run")
         for _ in range(3):
