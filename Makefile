@@ -9,7 +9,7 @@ DEMO ?= examples/demo.py
 with = @$(PYTHON) tools/environment.py --venv $(VENV)
 python = $(VENV)/bin/python
 
-.PHONY: help demo test lint format types bench bench-quick mutants lock clean
+.PHONY: help demo test lint format types bench bench-quick soak mutants lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -20,7 +20,7 @@ demo:  ## see a reply being interrupted (installs only what that takes)
 	@$(python) $(DEMO) $(ARGS)
 
 test:  ## run the tests
-	$(with) test
+	$(with) test servers
 	@$(python) -m pytest $(ARGS)
 
 lint:  ## ruff: its rules and its format
@@ -49,8 +49,12 @@ bench-quick:  ## the same in a minute or so, with less to be read from it
 benchmarks = if [ -e benchmarks/__main__.py ]; then $(python) -m benchmarks $(1) $(ARGS); \
 	else echo 'There are no benchmarks yet: benchmarks/__main__.py is missing.' >&2; exit 1; fi
 
+soak:  ## kill, pause and cut off real servers at random, for five minutes; ARGS="--seconds 60 --kind redis"
+	$(with) test servers
+	@$(python) -m tests.soak $(ARGS)
+
 mutants:  ## break the code on purpose and see whether the tests notice
-	$(with) test
+	$(with) test servers
 	@$(python) tests/mutants/run.py $(ARGS)
 
 lock:  ## renew constraints.txt; ARGS=--upgrade takes the newest of everything

@@ -68,6 +68,12 @@ def running_token() -> EventLoopToken | None:
         return None
 
 
+def on_trio() -> bool:
+    """Whether the event loop that runs in this thread is trio's."""
+    token = running_token()
+    return token is not None and not hasattr(token.native_token, "call_soon_threadsafe")
+
+
 def cancelled_from_outside() -> bool:
     """Whether the cancellation that is unwinding this task was meant for it: call it where that was caught.
 

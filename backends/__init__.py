@@ -12,11 +12,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._file import FileCancellationManager
+    from ._nats import NATSCancellationManager
+    from ._postgres import PostgresCancellationManager
+    from ._redis import RedisCancellationManager
 
-__all__ = ["FileCancellationManager"]
+__all__ = [
+    "FileCancellationManager",
+    "NATSCancellationManager",
+    "PostgresCancellationManager",
+    "RedisCancellationManager",
+]
 
 if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __getattr__ has every name
-    _HOMES = {"FileCancellationManager": "._file"}
+    _HOMES = {
+        "FileCancellationManager": "._file",
+        "NATSCancellationManager": "._nats",
+        "PostgresCancellationManager": "._postgres",
+        "RedisCancellationManager": "._redis",
+    }
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:

@@ -18,6 +18,7 @@ from actors import Run
 from tests._leaks import KINDS, Guard
 from tests._support import Gate
 from tests._virtual_time import VirtualTimeLoop
+from tests.servers.fixtures import namespace, server, servers, store_url  # noqa: F401 - fixtures for every test
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

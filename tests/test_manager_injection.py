@@ -211,7 +211,6 @@ async def test_what_is_no_manager_is_refused_at_spawn(system):
     assert await (await system.spawn(Doer(), name="actor")).ask("hello") == "hello"
 
 
-@pytest.mark.xfail(reason="a class has the methods too, so it is taken for a manager whose every call fails")
 async def test_a_class_of_managers_is_no_manager(system):
     """A pair of forgotten parentheses would otherwise be a manager that registers nothing, and nobody would be told."""
     with pytest.raises(TypeError, match="InMemoryCancellationManager"):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
 EDITABLE = "build"  # the group that an editable install of the project needs
+SERVERS = "servers"  # the group of packages that are only unpacked, for the programs in them
 
 
 def main() -> None:
@@ -62,13 +63,19 @@ class Environment:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.python = folder / "bin" / "python"
+        self.servers = folder / "servers"
         self.stamps = folder / ".bargein"
         self.unfinished = self.stamps / "unfinished"
 
     def provide(self, groups: list[str]) -> None:
         """Install the project and these groups, as far as they are not there yet."""
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        wanted = {group: requirements(project, group) for group in [EDITABLE, *groups]}
+        self._provide(project, [EDITABLE, *(group for group in groups if group != SERVERS)])
+        if SERVERS in groups:
+            self._fetch_servers(requirements(project, SERVERS))
+
+    def _provide(self, project: dict[str, Any], groups: list[str]) -> None:
+        wanted = {group: requirements(project, group) for group in groups}
         stamps = {group: fingerprint(project, wanted[group]) for group in wanted}
         if self.python.exists() and not self.unfinished.exists() and not self._stale(stamps):
             return
@@ -81,6 +88,29 @@ class Environment:
         for group in stale:
             (self.stamps / group).write_text(stamps[group], encoding="utf-8")
         self.unfinished.unlink()
+
+    def _fetch_servers(self, wanted: list[str]) -> None:
+        """Unpack the programs of these packages, away from where Python looks for modules: nothing here imports them.
+
+        Their wheels may ask for another Python than this one, which is nothing to a program. Where one cannot be had, the
+        tests that need it say so.
+        """
+        stamp, text = self.stamps / SERVERS, "\n".join(wanted)
+        if self.servers.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == text:
+            return
+        say(f"fetching the servers for the tests: {', '.join(wanted)}")
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(self.servers, ignore_errors=True)
+        only_unpack = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.12", "--target", self.servers]
+        for installer in self._installers():
+            # pip would look at its own Python's version once more, after it has chosen for the one named
+            lenient = [] if "uv" in installer else ["--ignore-requires-python"]
+            done = run(*installer, *only_unpack, *lenient, *wanted)
+            if done.returncode == 0:
+                stamp.write_text(text, encoding="utf-8")
+                return
+            say(f"{installer[2]} could not fetch them:\n{done.stdout}{done.stderr}")
+            shutil.rmtree(self.servers, ignore_errors=True)
 
     def make(self) -> None:
         """Make the environment, unless there is a sound one."""
@@ -125,15 +155,16 @@ class Environment:
             else:
                 path.unlink()
 
+    def _installers(self) -> list[list[object]]:
+        """What can install packages here, the quickest first."""
+        pip: list[object] = [self.python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        uv: list[object] = [self.python, "-m", "uv", "pip", "install", "--quiet", "--python", self.python]
+        there = run(*uv[:3], "--version").returncode == 0 or run(*pip, *pins(), "uv").returncode == 0
+        return [uv, pip] if there else [pip]
+
     def _install(self, names: set[str]) -> None:
-        pinned = ["--constraint", CONSTRAINTS] if CONSTRAINTS.exists() else []
-        pip = [self.python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        uv = [self.python, "-m", "uv", "pip", "install", "--quiet", "--python", self.python]
-        installers = [pip]
-        if run(*uv[:3], "--version").returncode == 0 or run(*pip, *pinned, "uv").returncode == 0:
-            installers.insert(0, uv)
-        for installer in installers:
-            done = run(*installer, *pinned, *sorted(names))
+        for installer in self._installers():
+            done = run(*installer, *pins(), *sorted(names))
             if done.returncode == 0:
                 # The build tools are in the environment now, pinned like the rest: no isolated build fetches others.
                 done = run(*installer, "--no-deps", "--no-build-isolation", "--editable", ROOT)
@@ -155,9 +186,8 @@ def by_virtualenv(folder: Path) -> str:
         return complaint(run(sys.executable, "-m", "virtualenv", folder))
     if command is not None:
         return complaint(run(command, "--python", sys.executable, folder))
-    pinned = ["--constraint", CONSTRAINTS] if CONSTRAINTS.exists() else []
     with tempfile.TemporaryDirectory() as fetched:
-        done = run(sys.executable, "-m", "pip", "install", "--quiet", "--target", fetched, *pinned, "virtualenv")
+        done = run(sys.executable, "-m", "pip", "install", "--quiet", "--target", fetched, *pins(), "virtualenv")
         if done.returncode != 0:
             return complaint(done)
         return complaint(run(sys.executable, "-m", "virtualenv", folder, env={**os.environ, "PYTHONPATH": fetched}))
@@ -169,6 +199,11 @@ def by_uv(folder: Path) -> str:
     if command is None:
         return "not installed"
     return complaint(run(command, "venv", "--seed", "--allow-existing", "--python", sys.executable, folder))
+
+
+def pins() -> list[object]:
+    """Return the options that hold an installer to constraints.txt."""
+    return ["--constraint", CONSTRAINTS] if CONSTRAINTS.exists() else []
 
 
 def requirements(project: dict[str, Any], group: str) -> list[str]:

@@ -40,8 +40,10 @@ def adapt(manager: object, *, poll_period: float = 0.5, local: bool = False) -> 
             event loop. If not, they raise ``BlockingCallError`` there.
 
     Raises:
-        TypeError: it lacks one of agno's methods; the text says which.
+        TypeError: it lacks one of agno's methods; the text says which. Or it is a class, and not a manager made from it.
     """
+    if isinstance(manager, type):  # which has all the methods, and whose every call fails
+        raise TypeError(f"{manager.__name__} is a class, and no cancellation manager: pass {manager.__name__}(...)")
     if isinstance(manager, CancellationManager):
         return manager
     for name in NEEDED:

@@ -14,7 +14,7 @@ class ManagerHealth:
     Args:
         healthy: the last contact with the store worked, and so does the subscription; also before the first contact.
         error: what went wrong last, in words; empty if nothing has, or if it works again.
-        failures: how many contacts in a row have failed.
+        failures: how many contacts have failed in this outage.
         watching: whether the subscription stands; None while there is none, because nothing is registered.
         since: when ``healthy`` last changed, in seconds since the epoch; None if it never has.
         registered: runs that the asking system has registered through this manager.
@@ -35,13 +35,15 @@ class ManagerHealth:
 
 @attrs.define
 class HealthLog:
-    """Collects what the contacts with a store came to. Calls and subscription are told apart.
+    """Collects what the contacts with a store came to. Changes, readings and subscription are told apart.
 
-    A broken subscription leaves the flag in the store usable: registrations then still wait for their answer, while the
-    report says that pushes are late.
+    A store that can be read cannot always be changed (a full disk, a lock that somebody keeps), so a reading that works does
+    not end an outage in which changes have failed. A broken subscription leaves the flag in the store usable: registrations
+    then still wait for their answer, while the report says that pushes are late.
     """
 
-    failures: int = 0
+    failed_changes: int = 0
+    failed_readings: int = 0
     subscribed: bool | None = None
     _error: str = ""
     _lost: str = ""
@@ -50,24 +52,33 @@ class HealthLog:
 
     @property
     def reachable(self) -> bool:
-        """Whether the last call to the store was answered."""
-        return self.failures == 0
+        """Whether the last change and the last reading were answered."""
+        return not self.failed_changes and not self.failed_readings
 
-    def failed(self, error: BaseException) -> bool:
-        """A call failed. Returns whether the one before it had worked, so that one outage is one log entry."""
-        self.failures += 1
+    def failed(self, error: BaseException, *, reading: bool = False) -> bool:
+        """A call failed. Returns whether all was well before, so that one outage is one log entry."""
+        began = self.reachable
+        if reading:
+            self.failed_readings += 1
+        else:
+            self.failed_changes += 1
         self._error = describe(error)
         self._note()
-        return self.failures == 1
+        return began
 
-    def worked(self) -> bool:
-        """A call was answered. Returns whether the one before it had failed."""
-        recovered = self.failures > 0
-        self.failures = 0
+    def worked(self, *, reading: bool = False) -> bool:
+        """A call was answered. Returns whether the outage is over with it."""
+        if not self.failed_changes and not self.failed_readings:
+            return False
+        if reading:
+            self.failed_readings = 0
+        else:
+            self.failed_changes = 0
+        if self.failed_changes + self.failed_readings:
+            return False
         self._error = ""
-        if recovered:
-            self._note()
-        return recovered
+        self._note()
+        return True
 
     def subscription_stands(self) -> None:
         """The subscription came up."""
@@ -91,13 +102,13 @@ class HealthLog:
         return ManagerHealth(
             healthy=self._healthy,
             error=self._error or self._lost,
-            failures=self.failures,
+            failures=self.failed_changes + self.failed_readings,
             watching=self.subscribed,
             since=self._since,
         )
 
     def _note(self) -> None:
-        healthy = self.failures == 0 and not self._lost
+        healthy = self.reachable and not self._lost
         if healthy != self._healthy:
             self._healthy = healthy
             self._since = time.time()

@@ -10,7 +10,7 @@ from anyio.lowlevel import current_token
 
 from actors._cancellation._survive import survive
 from actors._errors import WrongLoopError
-from actors._event_loop import running_token
+from actors._event_loop import on_trio, running_token
 from actors._logging import get_logger
 
 if TYPE_CHECKING:
@@ -33,20 +33,27 @@ class Lifetime:
 
     Args:
         name: of the manager, for error texts.
+        asyncio_only: its client library runs on asyncio alone.
     """
 
     name: str
+    asyncio_only: bool = attrs.field(default=False, kw_only=True)
     users: int = 0
     connected: bool = False
     _token: EventLoopToken | None = None
     _lock: anyio.Lock | None = None
 
     def check(self) -> None:
-        """Raise if the manager is open on another event loop than the one that runs here.
+        """Raise if the manager is open on another event loop than the one that runs here, or cannot be used on that.
 
         Raises:
-            WrongLoopError: it is.
+            WrongLoopError: so it is.
         """
+        if self.asyncio_only and on_trio():
+            raise WrongLoopError(
+                f"{self.name} needs asyncio, because its client library does, and this is trio: use a manager over a file "
+                f"here, or the synchronous methods, from a thread that runs no event loop"
+            )
         if self.users and self._token != running_token():
             raise WrongLoopError(
                 f"{self.name} is open on another event loop: give each event loop a manager of its own, "
@@ -57,7 +64,7 @@ class Lifetime:
         """Count one more user.
 
         Raises:
-            WrongLoopError: those before are on another event loop.
+            WrongLoopError: those before are on another event loop, or it cannot be used on this one.
         """
         self.check()
         if not self.users:

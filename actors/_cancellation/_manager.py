@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import anyio
 
@@ -47,6 +47,8 @@ class CancellationManager(ABC):
     """Seconds after which ``watch`` reads again even if it heard nothing: a push is a hint, and hints get lost."""
     timeout: float = 5.0
     """Seconds that one call to the store may take, where nobody waits for it or the caller set no limit."""
+    asyncio_only: ClassVar[bool] = False
+    """Whether its client library runs on asyncio alone: then it is refused under trio, at once and with a clear error."""
 
     lifetime: Lifetime
     health_log: HealthLog
@@ -54,7 +56,8 @@ class CancellationManager(ABC):
     def __new__(cls, *_args: Any, **_options: Any) -> Self:
         """Set up what the base class keeps, so that a backend need not call ``super().__init__``."""
         self = super().__new__(cls)
-        object.__setattr__(self, "lifetime", Lifetime(cls.__name__))  # past the guard of a frozen attrs class
+        lifetime = Lifetime(cls.__name__, asyncio_only=cls.asyncio_only)
+        object.__setattr__(self, "lifetime", lifetime)  # past the guard of a frozen attrs class
         object.__setattr__(self, "health_log", HealthLog())
         return self
 
@@ -152,7 +155,8 @@ class CancellationManager(ABC):
         fails is logged, shown by ``health()`` and tried again, with growing pauses.
 
         Args:
-            watched: the runs of interest at this moment.
+            watched: the runs of interest at this moment. If that is a mapping, its values tell a run from a later one with the
+                same id: what was read while there was another value is not reported, but read again.
             cancelled: called on the event loop.
         """
         self.lifetime.check()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 
+from actors._compat import override
 from actors._errors import DuplicateRunError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from actors._cancellation._intent import CancelIntent
     from actors._cancellation._manager import CancellationManager
 
@@ -89,3 +93,27 @@ class Registration:
         if life == self.life:
             self.confirmed = True
             self.intent = self.intent or intent
+
+
+class Lives(Mapping[str, "tuple[Registration, int, int]"]):
+    """A book of registrations, as ``watch`` wants it: what differs when the intent of one life could be taken for another's."""
+
+    def __init__(self, book: Mapping[str, Registration]) -> None:
+        self._book = book
+
+    @override
+    def __getitem__(self, run_id: str) -> tuple[Registration, int, int]:
+        entry = self._book[run_id]
+        return entry, entry.life, entry.stored
+
+    @override
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._book
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._book)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._book)

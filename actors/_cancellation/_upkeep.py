@@ -9,7 +9,7 @@ import anyio
 import attrs
 from anyio import get_cancelled_exc_class
 
-from actors._cancellation._registration import Registration
+from actors._cancellation._registration import Lives, Registration
 from actors._cancellation._survive import survive
 from actors._cancellation._watch import Backoff
 from actors._errors import DuplicateRunError
@@ -73,6 +73,9 @@ class Upkeep:
 
     def leave_to_background(self, entry: Registration) -> None:
         """Let the background task do what is left to do, and forget the entry if there is nothing."""
+        if not entry.wanted and not entry.rejected and not self._manager.health_log.reachable and not self._backlog:
+            # Runs do not wait for a store that is known not to answer, and somebody has to find out that it does again.
+            entry.stored = entry.stored or entry.life
         if not entry.settled:
             self._backlog[entry.run_id] = entry
             self._news.set()
@@ -191,11 +194,12 @@ class Upkeep:
 
     async def _keep_watching(self) -> None:
         backoff = Backoff()
+        lives = Lives(self.book)
 
         async def watch() -> None:
             with anyio.fail_after(self._manager.timeout):
                 await self._manager.lifetime.ensure(self._manager.connect)
-            await self._manager.watch(self.book.keys, self._hear)
+            await self._manager.watch(lambda: lives, self._hear)
 
         while True:
             error = await survive(watch)

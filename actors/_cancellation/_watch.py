@@ -7,7 +7,8 @@ without a word. So whoever watches reads the flags again after each (re)connect,
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import attrs
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from actors._cancellation._manager import CancellationManager
 
 FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 1.0
+"""With the reading that follows it, what was cancelled in an outage is heard of within two seconds of its end."""
+LASTING = 5.0
+"""Seconds after which a subscription that breaks had worked: what follows is a new outage."""
 
 logger = get_logger("actors.manager")
 
@@ -84,7 +88,7 @@ class Watcher:
             error = await survive(self._listen)
             if error is None:
                 error = ManagerError(f"{type(self._manager).__name__}: the subscription ended")
-            if anyio.current_time() - connected > LONGEST_PAUSE:  # it had worked; this is a new outage
+            if anyio.current_time() - connected > LASTING:
                 backoff.reset()
             pause = backoff.pause()
             logger.warning(
@@ -117,40 +121,50 @@ class Watcher:
             error = await survive(lambda: self._read(wanted, found))  # noqa: B023 - called at once
             if error is None:
                 backoff.reset()
-                self._tell(found)
+                self._tell(found, wanted)
                 continue
             self._everything = True
             pause = backoff.pause()
-            if self._manager.health_log.failed(error):
+            if self._manager.health_log.failed(error, reading=True):
                 logger.warning(
                     "manager_unreachable", manager=type(self._manager).__name__, error=repr(error), retry_in=pause
                 )
             await anyio.sleep(pause)
             self._news.set()
 
-    def _take_wanted(self) -> Collection[str]:
-        """The runs to read now, and from here on a clean slate for hints."""
+    def _take_wanted(self) -> dict[str, object]:
+        """The runs to read now, each with its life, and from here on a clean slate for hints."""
         self._news = anyio.Event()
         everything, self._everything = self._everything, False
         hinted, self._hinted = self._hinted, {}
         watched = self._watched()
         for run_id in self._told.keys() - watched:
             del self._told[run_id]
-        return list(watched) if everything else [run_id for run_id in hinted if run_id in watched]
+        return {run_id: _life(watched, run_id) for run_id in (watched if everything else hinted) if run_id in watched}
 
-    async def _read(self, wanted: Collection[str], found: dict[str, CancelIntent]) -> None:
+    async def _read(self, wanted: dict[str, object], found: dict[str, CancelIntent]) -> None:
         with anyio.fail_after(self._manager.timeout):
-            found.update(await self._manager.intents(wanted))
-        if self._manager.health_log.worked():
+            found.update(await self._manager.intents(list(wanted)))
+        if self._manager.health_log.worked(reading=True):
             logger.info("manager_recovered", manager=type(self._manager).__name__)
 
-    def _tell(self, found: dict[str, CancelIntent]) -> None:
+    def _tell(self, found: dict[str, CancelIntent], lives: dict[str, object]) -> None:
         for run_id, intent in found.items():
+            watched = self._watched()
             # Compared as a whole: a later run with the same id can be cancelled again, by another request.
-            if run_id not in self._watched() or self._told.get(run_id) == intent:
+            if run_id not in watched or self._told.get(run_id) == intent:
+                continue
+            if _life(watched, run_id) != lives.get(run_id):  # meant for the one before, or for this one: read again
+                self._hinted[run_id] = None
+                self._news.set()
                 continue
             self._told[run_id] = intent
             try:
                 self._cancelled(intent)
             except Exception as error:  # one run's failure must not end the watch of all others
                 logger.error("cancel_not_delivered", run_id=run_id, exc_info=error)
+
+
+def _life(watched: Collection[str], run_id: str) -> object:
+    """What tells a run from a later one with the same id, as far as whoever watches can tell."""
+    return cast("Mapping[str, object]", watched).get(run_id) if isinstance(watched, Mapping) else None

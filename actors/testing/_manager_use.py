@@ -13,6 +13,7 @@ from actors._cancellation._manager import CancellationManager
 from actors._compat import override
 from actors._errors import BlockingCallError, RunCancelledError, WrongLoopError
 from actors.testing._bench import must, refused, same, until
+from actors.testing._manager_cuts import CUT_CLAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -158,5 +159,6 @@ USE_CLAUSES: tuple[tuple[Clause, tuple[Feature, ...]], ...] = (
     (the_synchronous_twins_do_the_same, ("synchronous",)),
     (an_open_manager_refuses_a_second_event_loop, ()),
     (it_stays_open_until_the_last_user_leaves, ()),
+    *CUT_CLAUSES,
 )
 """Each with the features without which it says nothing."""

@@ -3,12 +3,14 @@
 import time
 from functools import partial
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from actors import DuplicateRunError, InMemoryCancellationManager
 from actors.abc import CancellationManager, InlineCancellationManager, adapt
 from actors.backends import FileCancellationManager
-from actors.testing import check_cancellation_manager
+from actors.testing import _manager_cuts, check_cancellation_manager
 from actors.testing._manager_store import STORE_CLAUSES
 from actors.testing._manager_times import TIME_CLAUSES
 from actors.testing._manager_use import USE_CLAUSES
@@ -141,6 +143,32 @@ async def test_the_checker_names_the_clause_that_a_manager_breaks(fault, clause)
     one = Broken(fault, clock)
     with pytest.raises(AssertionError, match=f"^{clause}: "):
         await check_cancellation_manager(lambda: one, advance=clock.advance)
+
+
+class Careless(RemoteManager):
+    """What people write first: one connection, which is not given back when its user is cancelled."""
+
+    free = True
+
+    async def enroll(self, run_id, *, owner=""):
+        while not self.free:  # noqa: ASYNC110 - simple, too
+            await anyio.sleep(0.001)
+        self.free = False
+        try:
+            return await super().enroll(run_id, owner=owner)
+        finally:
+            await anyio.lowlevel.checkpoint()  # does not get beyond here when it is cancelled
+            self.free = True
+
+
+async def test_the_checker_finds_what_goes_wrong_when_a_call_is_cut(monkeypatch):
+    """Issue 4: a manager that is usable only as long as nobody is cancelled; and the checker itself does not hang."""
+    monkeypatch.setattr(_manager_cuts, "PATIENCE", 0.2)
+    clock = Clock()
+    server = Server(clock=clock)
+    clause = "a cancellation in the middle of an operation leaves the manager usable"
+    with pytest.raises(AssertionError, match=f"^{clause}: nothing is answered any more"):
+        await check_cancellation_manager(lambda: Careless(server), lacks={"synchronous"}, advance=clock.advance)
 
 
 async def test_the_checker_refuses_times_that_are_too_long_to_wait_for():

@@ -75,7 +75,6 @@ async def test_a_store_that_is_known_not_to_answer_delays_nobody(system, server,
     server.hangs = False
 
 
-@pytest.mark.xfail(strict=False, reason="reading works, so the store counts as reachable, and each run waits")
 async def test_a_store_that_can_be_read_but_not_written_delays_only_the_first(system, server):
     """Design, section 4: as when another process keeps the lock of the JSON file, which reading does not need."""
     manager, hang = Held("enroll", "cleanup", server=server, safety_period=0.01), Hang()
@@ -91,6 +90,22 @@ async def test_a_store_that_can_be_read_but_not_written_delays_only_the_first(sy
     finally:
         manager.let_go()
     assert not manager.health()
+
+
+async def test_runs_that_do_not_wait_find_out_that_the_store_is_well_again(system, server):
+    """R28: after an outage that outlasted every retry, though each run is over before anybody could have tried for it."""
+    manager = RemoteManager(server)
+    ref = await system.spawn(Doer(), cancellation=manager)
+    server.broken |= {"enroll", "cleanup"}
+    assert await ref.ask("first") == "first"
+    await anyio.sleep(100)
+    assert not manager.health()
+    server.broken.clear()
+    assert await ref.ask("second") == "second"
+    await anyio.sleep(5)
+    assert manager.health()
+    assert await ref.ask("third", run_id="third") == "third"
+    assert server.runs.request_cancel_sync("third").outcome == "finished"
 
 
 async def test_a_cleanup_that_hangs_delays_the_asker_by_the_register_timeout_and_goes_on_later(system, server, caplog):
@@ -142,6 +157,30 @@ async def test_a_cancel_stored_before_the_late_registration_is_delivered_by_it(s
     assert (interruption.source, interruption.started) == ("manager", True)
     assert (interruption.reason, interruption.by) == ("while it was down", "anna")
     assert len(actor.handled) == 1
+    assert server.runs.get_active_runs() == {}
+
+
+@pytest.mark.parametrize("outage", [0.1, 3, 60])
+@pytest.mark.parametrize("push", ["heard", "lost"])
+async def test_what_was_stored_in_an_outage_is_delivered_within_two_seconds_of_its_end(system, server, outage, push):
+    """R26: however long it was, for runs that were registered before it and for those that were not."""
+    manager = RemoteManager(server, safety_period=1.0)
+    ref, other = [await system.spawn(Doer(), cancellation=manager) for _ in range(2)]
+    hangs = [Hang(), Hang()]
+    before = await ref.request(hangs[0], run_id="before")
+    await hangs[0].began.wait()
+    server.error = ConnectionError("no route")
+    server.cut_off()
+    within = await other.request(hangs[1], run_id="within")
+    await hangs[1].began.wait()
+    await anyio.sleep(outage)
+    assert not manager.health()
+    for run_id in ("before", "within"):
+        server.runs.request_cancel_sync(run_id, reason="in the outage")
+    server.mute = push == "lost"
+    server.error = None
+    assert await elapsed(before) < 2
+    assert await elapsed(within) < 2
     assert server.runs.get_active_runs() == {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import anyio
-import pytest
 
 from actors import InMemoryCancellationManager
 from tests._support import Call, Doer, Gate, Hang, quiet
@@ -101,9 +100,6 @@ async def test_a_late_cancel_of_an_interrupted_run_is_answered_finished_too(syst
     assert await ref.ask("again", run_id="run") == "again"
 
 
-@pytest.mark.xfail(
-    strict=False, reason="what a slow reading has found is taken for news of the run that has the id by then"
-)
 async def test_a_cancel_that_came_too_late_for_one_run_is_not_meant_for_the_next_with_that_id(system):
     """R2, R22: it was stored in time and read in time, but the run had ended, and another begun, when the answer came."""
     actor, gates, manager = Doer(), [Gate(), Gate()], Held()
