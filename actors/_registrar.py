@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -61,7 +63,9 @@ class Registrar:
             self._enroll_inline = manager.enroll_nowait
             self._release_inline = manager.release_nowait
             self._listener = self._hear
-        self._upkeep = Upkeep(manager, start_soon, deliver, register_timeout, linger, owner=uuid4().hex)
+        # Where it is stands in front, so that a person who lists the runs of a store can find the process.
+        owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex}"
+        self._upkeep = Upkeep(manager, start_soon, deliver, register_timeout, linger, owner=owner)
 
     def enroll_nowait(self, run_id: str) -> CancelIntent | None:
         """Register a run with a manager that never waits.
