@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._file import FileCancellationManager
+    from ._sqlite import SQLiteCancellationManager
 
-__all__ = ["FileCancellationManager"]
+__all__ = ["FileCancellationManager", "SQLiteCancellationManager"]
 
 if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __getattr__ has every name
-    _HOMES = {"FileCancellationManager": "._file"}
+    _HOMES = {
+        "FileCancellationManager": "._file",
+        "SQLiteCancellationManager": "._sqlite",
+    }
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:

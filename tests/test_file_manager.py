@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 
 from actors import DuplicateRunError, InMemoryCancellationManager, ManagerError
 from actors.backends import FileCancellationManager
+from tests._programs import finish, programs, until
 from tests.contracts.agno_like import CookbookFileManager
 
 # Through the door, as these modules are seen under one of two names only.
@@ -29,38 +29,12 @@ JsonFile, FileState = _module.JsonFile, _module.FileState
 Process = sys.modules[FileState.__module__].Process
 Rules, RESERVED = _module.Rules, _module.RESERVED
 
-ROOT = Path(__file__).parent.parent
-
 
 @pytest.fixture
 def python():
     """Starts other processes; none is left after the test."""
-    started = []
-
-    def start(program, *args):
-        prelude = "import os, sys, time\nfrom actors.backends import FileCancellationManager\n"
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-c", prelude + program, *map(str, args)]
-        started.append(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        with process:
-            pass  # closes the pipes and waits
-
-
-def finish(process):
-    out, errors = process.communicate(timeout=50)
-    assert process.returncode == 0, errors
-    return out
-
-
-async def until(condition):
-    with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
-            await anyio.sleep(0.002)
+    with programs("import os, sys, time\nfrom actors.backends import FileCancellationManager") as start:
+        yield start
 
 
 @pytest.fixture

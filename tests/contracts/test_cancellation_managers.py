@@ -7,7 +7,7 @@ import pytest
 
 from actors import DuplicateRunError, InMemoryCancellationManager
 from actors.abc import CancellationManager, InlineCancellationManager, adapt
-from actors.backends import FileCancellationManager
+from actors.backends import FileCancellationManager, SQLiteCancellationManager
 from actors.testing import check_cancellation_manager
 from actors.testing._manager_store import STORE_CLAUSES
 from actors.testing._manager_times import TIME_CLAUSES
@@ -55,6 +55,23 @@ async def test_the_file_manager_keeps_the_contract_in_real_time(tmp_path):
     times = {"lease": 0.4, "tombstone": 0.3, "intent_ttl": 0.3}
     await check_cancellation_manager(
         partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, **times)
+    )
+
+
+async def test_the_sqlite_manager_keeps_the_contract(tmp_path):
+    """R22, R26, R30: two managers on one database, on a clock that is set by hand."""
+    clock = Clock()
+    done = await check_cancellation_manager(
+        partial(SQLiteCancellationManager, tmp_path / "runs.db", poll_period=0.005, clock=clock), advance=clock.advance
+    )
+    assert len(done) == len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))  # it lacks nothing
+
+
+async def test_the_sqlite_manager_keeps_the_contract_in_real_time(tmp_path):
+    """R22, R30: the same with short times that really pass."""
+    times = {"lease": 0.4, "tombstone": 0.3, "intent_ttl": 0.3}
+    await check_cancellation_manager(
+        partial(SQLiteCancellationManager, tmp_path / "runs.db", poll_period=0.005, **times)
     )
 
 
