@@ -11,13 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._chained import ChainedCancellationManager
     from ._file import FileCancellationManager
     from ._sqlite import SQLiteCancellationManager
 
-__all__ = ["FileCancellationManager", "SQLiteCancellationManager"]
+__all__ = ["ChainedCancellationManager", "FileCancellationManager", "SQLiteCancellationManager"]
 
 if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __getattr__ has every name
     _HOMES = {
+        "ChainedCancellationManager": "._chained",
         "FileCancellationManager": "._file",
         "SQLiteCancellationManager": "._sqlite",
     }

@@ -127,6 +127,11 @@ class Upkeep:
 
     # ---- the background task --------------------------------------------------------------------------------------------
 
+    def resume(self) -> None:
+        """Start the task if there is something to do and it does not run; for those whose tasks are cancelled under it."""
+        if self.book and self._scope is None and not self._closed:
+            self._start()
+
     def _start(self) -> None:
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
@@ -165,9 +170,9 @@ class Upkeep:
             elif self.book:
                 await self._news.wait()
             else:
-                with anyio.move_on_after(self._linger):
+                with anyio.move_on_after(self._linger) as lingering:
                     await self._news.wait()
-                if not self.book:
+                if lingering.cancelled_caught and not self.book:  # not if a run has come and gone again meanwhile
                     return
 
     async def _work_off(self, entry: Registration, backoff: Backoff) -> None:

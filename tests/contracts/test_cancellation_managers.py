@@ -2,12 +2,13 @@
 
 import time
 from functools import partial
+from itertools import count
 
 import pytest
 
 from actors import DuplicateRunError, InMemoryCancellationManager
 from actors.abc import CancellationManager, InlineCancellationManager, adapt
-from actors.backends import FileCancellationManager, SQLiteCancellationManager
+from actors.backends import ChainedCancellationManager, FileCancellationManager, SQLiteCancellationManager
 from actors.testing import check_cancellation_manager
 from actors.testing._manager_store import STORE_CLAUSES
 from actors.testing._manager_times import TIME_CLAUSES
@@ -73,6 +74,37 @@ async def test_the_sqlite_manager_keeps_the_contract_in_real_time(tmp_path):
     await check_cancellation_manager(
         partial(SQLiteCancellationManager, tmp_path / "runs.db", poll_period=0.005, **times)
     )
+
+
+async def test_a_chain_keeps_the_contract(tmp_path):
+    """R22, R26: each with a memory of its own, and one behind, over a network, that both share."""
+    clock = Clock()
+    server = Server(clock=clock)
+    done = await check_cancellation_manager(
+        lambda: ChainedCancellationManager(InMemoryCancellationManager(clock=clock), RemoteManager(server), patience=5),
+        advance=clock.advance,
+    )
+    assert "a late cancel is answered finished and stores nothing" in done
+    assert "the synchronous twins do the same" in done
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("local", ["memory", "sqlite"])
+async def test_a_chain_keeps_the_contract_with_leases(local, tmp_path):
+    """R30: also with a database in front of a database."""
+    clock, files = Clock(), count()
+    options = {"poll_period": 0.005, "clock": clock}
+
+    def chain():
+        front = InMemoryCancellationManager(clock=clock)
+        if local == "sqlite":
+            front = SQLiteCancellationManager(tmp_path / f"{next(files)}.db", **options)
+        return ChainedCancellationManager(
+            front, SQLiteCancellationManager(tmp_path / "behind.db", **options), patience=5
+        )
+
+    done = await check_cancellation_manager(chain, advance=clock.advance)
+    assert len(done) == len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))  # it lacks nothing
 
 
 @pytest.mark.parametrize("kind", [InMemoryRunManager, SyncOnlyManager, AsyncOnlyManager, CookbookFileManager])
