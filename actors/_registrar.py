@@ -102,8 +102,8 @@ class Registrar:
         upkeep = self._upkeep
         entry = upkeep.begin(run_id)
         try:
-            if self.manager.health_log.reachable and not entry.busy:
-                await upkeep.attempt(entry)
+            if self.manager.health_log.reachable:
+                await upkeep.settled(entry)
         except BaseException:
             upkeep.end(entry)
             upkeep.leave_to_background(entry)

@@ -113,6 +113,17 @@ class Upkeep:
             )
         return False
 
+    async def settled(self, entry: Registration) -> None:
+        """For a run that waits for its registration: try, or wait for whoever is still busy with an earlier run of that id.
+
+        He goes on to this one. Not to wait for him would let a cancel of this run be taken for one of the run before.
+        """
+        if not entry.busy:
+            await self.attempt(entry)
+            return
+        with anyio.move_on_after(self._register_timeout, shield=True):
+            await entry.idle.wait()
+
     def _hear(self, intent: CancelIntent) -> None:
         entry = self.book.get(intent.run_id)
         if entry is None or not entry.wanted or entry.outdated or entry.rejected:

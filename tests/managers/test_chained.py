@@ -289,6 +289,30 @@ async def test_a_question_is_not_answered_with_the_flag_of_an_earlier_run_whose_
         group.cancel_scope.cancel()
 
 
+async def test_a_cancel_behind_of_a_run_that_follows_at_once_on_one_with_its_id_is_not_taken_for_that_ones(chain):
+    """R2, R26: the end of the first is on its way when the second is registered, which waits for it."""
+    async with chain.manager, chain.elsewhere() as elsewhere, anyio.create_task_group() as group:
+        await chain.manager.enroll("run", owner="me")
+        seen = await watched(group, chain.manager, "run")
+        assert await elsewhere.acancel_run("run", reason="first")
+        await until(lambda: seen.told)
+        chain.remote.held.add("cleanup")
+        await chain.manager.acleanup_run("run", owner="me")
+        await chain.remote.arrived.wait()
+        group.start_soon(let_go_soon, chain.remote)
+        assert await chain.manager.enroll("run", owner="me") is None
+        assert await elsewhere.acancel_run("run", reason="second")
+        await until(lambda: len(seen.told) > 1)
+        assert [intent.reason for intent in seen.told] == ["first", "second"]
+        await chain.manager.acleanup_run("run", owner="me")
+        group.cancel_scope.cancel()
+
+
+async def let_go_soon(remote):
+    await anyio.sleep(PATIENCE / 2)
+    remote.let_go()
+
+
 async def test_a_cancel_that_is_passed_on_after_the_run_has_ended_is_not_kept_for_the_next(chain):
     """R2: a push that was on its way."""
     async with chain.manager:
