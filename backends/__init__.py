@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from ._chained import ChainedCancellationManager
     from ._file import FileCancellationManager
     from ._sqlite import SQLiteCancellationManager
+    from ._url import manager_from_url
 
-__all__ = ["ChainedCancellationManager", "FileCancellationManager", "SQLiteCancellationManager"]
+__all__ = [
+    "ChainedCancellationManager",
+    "FileCancellationManager",
+    "SQLiteCancellationManager",
+    "manager_from_url",
+]
 
 if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __getattr__ has every name
     _HOMES = {
         "ChainedCancellationManager": "._chained",
         "FileCancellationManager": "._file",
         "SQLiteCancellationManager": "._sqlite",
+        "manager_from_url": "._url",
     }
 
     def __getattr__(name: str) -> object:
