@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from actors._cancellation._fading import Fading
-from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult
+from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult, RunRecord
 from actors._cancellation._local import InlineCancellationManager
 from actors._compat import override
 from actors._errors import DuplicateRunError
@@ -54,7 +54,7 @@ class InMemoryCancellationManager(InlineCancellationManager):
         self._clock = clock
         # Reentrant, so that a signal handler or a finalizer that cancels in the middle of an operation cannot hang.
         self._lock = threading.RLock()
-        self._runs: dict[str, Callable[[CancelIntent], None] | None] = {}
+        self._runs: dict[str, tuple[Callable[[CancelIntent], None] | None, float]] = {}  # whom to tell, since when
         self._owners: dict[str, str] = {}
         self._cancelled: dict[str, CancelIntent] = {}
         self._early: Fading[CancelIntent] = Fading(intent_ttl, capacity)
@@ -71,7 +71,7 @@ class InMemoryCancellationManager(InlineCancellationManager):
                 if not owner or self._owners.get(run_id) != owner:
                     raise DuplicateRunError(run_id, type(self).__name__)
                 return self._cancelled.get(run_id)
-            self._runs[run_id] = cancelled
+            self._runs[run_id] = (cancelled, time.time())
             if owner:
                 self._owners[run_id] = owner
             return self._take_early(run_id) if self._any_early else None
@@ -113,7 +113,7 @@ class InMemoryCancellationManager(InlineCancellationManager):
                 intent = self._cancelled.get(run_id)
                 if intent is None:
                     self._cancelled[run_id] = intent = CancelIntent(run_id, reason, by, time.time())
-                    tell = self._runs[run_id]
+                    tell, _ = self._runs[run_id]
                     hints = tuple(self._listeners.values())
             elif self._finished.get(run_id, now):
                 return CancelResult(run_id, "finished")
@@ -140,6 +140,16 @@ class InMemoryCancellationManager(InlineCancellationManager):
     def get_active_runs(self) -> dict[str, bool]:
         with self._lock:
             return {run_id: run_id in self._cancelled for run_id in self._runs}
+
+    @override
+    def runs_sync(self) -> list[RunRecord]:
+        with self._lock:
+            return [
+                RunRecord(
+                    run_id, self._owners.get(run_id, ""), since, run_id in self._cancelled, self._cancelled.get(run_id)
+                )
+                for run_id, (_, since) in self._runs.items()
+            ]
 
     @override
     async def listen(self, hint: Callable[[str | None], None]) -> None:

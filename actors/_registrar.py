@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -61,7 +63,9 @@ class Registrar:
             self._enroll_inline = manager.enroll_nowait
             self._release_inline = manager.release_nowait
             self._listener = self._hear
-        self._upkeep = Upkeep(manager, start_soon, deliver, register_timeout, linger, owner=uuid4().hex)
+        # Where it is stands in front, so that a person who lists the runs of a store can find the process.
+        self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex}"
+        self._upkeep = Upkeep(manager, start_soon, deliver, register_timeout, linger, owner=self.owner)
 
     def enroll_nowait(self, run_id: str) -> CancelIntent | None:
         """Register a run with a manager that never waits.
@@ -98,8 +102,8 @@ class Registrar:
         upkeep = self._upkeep
         entry = upkeep.begin(run_id)
         try:
-            if self.manager.health_log.reachable and not entry.busy:
-                await upkeep.attempt(entry)
+            if self.manager.health_log.reachable:
+                await upkeep.settled(entry)
         except BaseException:
             upkeep.end(entry)
             upkeep.leave_to_background(entry)
@@ -129,6 +133,16 @@ class Registrar:
         finally:
             upkeep.leave_to_background(entry)
 
+    def release_soon(self, run_id: str) -> None:
+        """Undo ``enroll`` in the background."""
+        if self.inline:
+            self.release_nowait(run_id)
+            return
+        entry = self._upkeep.book.get(run_id)
+        if entry is not None and entry.wanted:
+            self._upkeep.end(entry)
+            self._upkeep.leave_to_background(entry)
+
     async def request_cancel(self, run_id: str, *, reason: str = "", by: str | None = None) -> CancelResult:
         """Ask the manager to cancel a run, most likely of another system; connects to the store if nobody has.
 
@@ -157,6 +171,15 @@ class Registrar:
             self.release_nowait(run_id)
         await self._upkeep.close()
         await self.manager.lifetime.leave(self.manager.disconnect)
+
+    def resume(self) -> None:
+        """Go on in the background with what is left to do, for one whose background tasks can be cancelled under it."""
+        self._upkeep.resume()
+
+    def outdated(self, run_id: str) -> bool:
+        """Whether what the store has under this id is an earlier run of this system, whose end it has not been told so far."""
+        entry = self._upkeep.book.get(run_id)
+        return entry is not None and entry.outdated
 
     def health(self) -> ManagerHealth:
         """How the store has answered lately, and how many of this system's runs are registered with it."""

@@ -11,7 +11,7 @@ Pick the base class that fits where the runs are kept:
 
 from actors._cancellation._adapted import adapt
 from actors._cancellation._health import ManagerHealth
-from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult
+from actors._cancellation._intent import CancelIntent, CancelOutcome, CancelResult, RunRecord
 from actors._cancellation._local import InlineCancellationManager, LocalCancellationManager
 from actors._cancellation._manager import CancellationManager
 
@@ -23,5 +23,6 @@ __all__ = [
     "InlineCancellationManager",
     "LocalCancellationManager",
     "ManagerHealth",
+    "RunRecord",
     "adapt",
 ]

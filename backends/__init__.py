@@ -11,24 +11,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._chained import ChainedCancellationManager
     from ._file import FileCancellationManager
     from ._nats import NATSCancellationManager
     from ._postgres import PostgresCancellationManager
     from ._redis import RedisCancellationManager
+    from ._sqlite import SQLiteCancellationManager
+    from ._url import manager_from_url
 
 __all__ = [
+    "ChainedCancellationManager",
     "FileCancellationManager",
     "NATSCancellationManager",
     "PostgresCancellationManager",
     "RedisCancellationManager",
+    "SQLiteCancellationManager",
+    "manager_from_url",
 ]
 
 if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __getattr__ has every name
     _HOMES = {
+        "ChainedCancellationManager": "._chained",
         "FileCancellationManager": "._file",
         "NATSCancellationManager": "._nats",
         "PostgresCancellationManager": "._postgres",
         "RedisCancellationManager": "._redis",
+        "SQLiteCancellationManager": "._sqlite",
+        "manager_from_url": "._url",
     }
 
     def __getattr__(name: str) -> object:

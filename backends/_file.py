@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import attrs
 
 from actors._cancellation._local import LocalCancellationManager
 from actors._compat import override
 from actors._errors import ManagerError
-from actors._event_loop import current_event_loop
 
 from ._file_lock import locked
 from ._file_state import RESERVED, FileState, Rules
 from ._json_file import JsonFile
-from ._process import Process
+from ._process import OwnProcess
+from ._watch_thread import watch_in_thread
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Collection, Generator
 
-    from actors._cancellation._intent import CancelIntent, CancelResult
+    from actors._cancellation._intent import CancelIntent, CancelResult, RunRecord
+
+    from ._watch_thread import WatchThread
 
 SETTLING = 0.05
 """Seconds for which a file that has just changed is looked at again: clocks of file systems tick as slowly as 10 ms."""
@@ -91,7 +92,7 @@ class FileCancellationManager(LocalCancellationManager):
         self._clock = clock
         self._mutex = threading.RLock()  # flock does not queue threads fairly, and the thread that has it comes back in
         self._session: FileState | None = None
-        self._process: Process | None = None
+        self._process = OwnProcess()
 
     @override
     def enroll_sync(self, run_id: str, *, owner: str = "") -> CancelIntent | None:
@@ -128,6 +129,10 @@ class FileCancellationManager(LocalCancellationManager):
         """Registered runs whose owners live, as far as can be known: expired leases and dead processes are left out."""
         return self._read().active(self._clock())
 
+    @override
+    def runs_sync(self) -> list[RunRecord]:
+        return self._read().records(self._clock())
+
     @contextmanager
     @override
     def batch(self) -> Generator[FileState]:
@@ -154,42 +159,21 @@ class FileCancellationManager(LocalCancellationManager):
 
     @override
     async def listen(self, hint: Callable[[str | None], None]) -> None:
-        loop = current_event_loop()
-        stop = threading.Event()
-        failed = anyio.Event()
-        errors: list[ManagerError] = []
+        await watch_in_thread(str(self.path), self._look, hint)
 
-        def look() -> None:
-            """In a thread of its own: a disk that hangs must not stop the event loop, which is woken only by changes."""
-            seen, settled = self._file.signature(), 0.0
-            while not stop.wait(self.poll_period):
-                found = self._file.signature()
-                if found != seen:
-                    seen, settled = found, time.monotonic() + SETTLING
-                elif time.monotonic() > settled:
-                    continue
-                if not loop.call_soon(hint, None):
-                    return
-
-        def run() -> None:
-            try:
-                look()
-            except ManagerError as error:
-                errors.append(error)
-                loop.call_soon(failed.set)
-
-        threading.Thread(target=run, name=f"watching {self.path}", daemon=True).start()
-        try:
-            hint(None)
-            await failed.wait()
-        finally:
-            stop.set()
-        raise errors[0]
+    def _look(self, watching: WatchThread) -> None:
+        seen, settled = self._file.signature(), 0.0
+        watching.tell(None)
+        while watching.goes_on(self.poll_period):
+            found = self._file.signature()
+            if found != seen:
+                seen, settled = found, time.monotonic() + SETTLING
+            elif time.monotonic() > settled:
+                continue
+            watching.tell(None)
 
     def _holder(self, owner: str) -> dict[str, Any]:
-        if self._process is None or self._process.pid != os.getpid():  # looked up again after a fork
-            self._process = Process.current()
-        return {"owner": owner, **attrs.asdict(self._process)}
+        return {"owner": owner, **attrs.asdict(self._process())}
 
     def _read(self) -> FileState:
         return self._file.read(FileState.from_document, FileState)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors._cancellation._intent import CancelIntent, CancelResult
+from actors._cancellation._intent import CancelIntent, CancelResult, RunRecord
 from actors._errors import DuplicateRunError
 
 from ._process import Process
@@ -41,7 +41,8 @@ class FileState:
 
     Args:
         entries: run id to cancelled, and whatever else others have put in, which is kept.
-        runs: registered runs to owner and lease (``until``). Empty for a run that somebody else registered and we cancelled.
+        runs: registered runs to owner, lease (``until``) and age (``since``). Empty for a run that somebody else registered and
+            we cancelled.
         cancels: cancelled runs to ``reason``, ``by``, ``at``, and ``until`` while nobody has registered the run.
         finished: tombstones: run id to the end of its time.
     """
@@ -112,6 +113,21 @@ class FileState:
             if isinstance(cancelled, bool) and self.registered(run_id) and not self.gone(run_id, now)
         }
 
+    def records(self, now: float) -> list[RunRecord]:
+        """The same with owner and age."""
+        return [
+            RunRecord(
+                run_id, self._owner(run_id), self.runs.get(run_id, {}).get("since"), cancelled, self.intent(run_id, now)
+            )
+            for run_id, cancelled in self.active(now).items()
+        ]
+
+    def _owner(self, run_id: str) -> str:
+        run = self.runs.get(run_id, {})
+        if "pid" not in run:
+            return ""
+        return run["owner"] or str(Process(run["pid"], run["started"], run["machine"]))
+
     # ---- changing -------------------------------------------------------------------------------------------------------
 
     def enroll(self, run_id: str, holder: Record, now: float, rules: Rules) -> CancelIntent | None:
@@ -126,7 +142,7 @@ class FileState:
                 raise DuplicateRunError(run_id, "the file")
         intent = self.intent(run_id, now)
         self.entries[run_id] = intent is not None
-        self.runs[run_id] = {**holder, "until": now + rules.lease}
+        self._hold(run_id, holder, now, rules)
         self.finished.pop(run_id, None)
         if intent is None:
             self.cancels.pop(run_id, None)
@@ -169,7 +185,7 @@ class FileState:
         for run_id in run_ids:
             if self.runs.get(run_id, holder).get("owner") == holder["owner"] and not self.over(run_id, now):
                 self.entries.setdefault(run_id, False)
-                self.runs[run_id] = {**holder, "until": now + rules.lease}
+                self._hold(run_id, holder, now, rules)
                 self.cancels.get(run_id, {}).pop("until", None)
                 self.changed = True
 
@@ -195,6 +211,12 @@ class FileState:
         waiting = [run_id for run_id, cancel in self.cancels.items() if "until" in cancel and "at" in cancel]
         for run_id in waiting[: -rules.capacity]:
             self._forget(run_id)
+
+    def _hold(self, run_id: str, holder: Record, now: float, rules: Rules) -> None:
+        before = self.runs.get(run_id, {})
+        same = all(before.get(part) == value for part, value in holder.items())
+        since = before.get("since", now) if same else now
+        self.runs[run_id] = {**holder, "until": now + rules.lease, "since": since}
 
     def _forget(self, run_id: str) -> None:
         if isinstance(self.entries.get(run_id), bool):

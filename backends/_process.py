@@ -48,6 +48,22 @@ class Process:
         state, started = _look(self.pid)
         return state in {"Z", "X"} or (None not in {started, self.started} and started != self.started)
 
+    def __str__(self) -> str:
+        return f"{self.machine.partition('/')[0]}/{self.pid}"
+
+
+@attrs.define
+class OwnProcess:
+    """Gives the process that calls; it is looked up once, and again after a fork."""
+
+    _found: Process | None = None
+
+    def __call__(self) -> Process:
+        """This process."""
+        if self._found is None or self._found.pid != os.getpid():
+            self._found = Process.current()
+        return self._found
+
 
 def machine() -> str:
     """The place in which process ids are unique."""

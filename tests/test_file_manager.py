@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
@@ -21,45 +20,21 @@ from hypothesis import strategies as st
 
 from actors import DuplicateRunError, InMemoryCancellationManager, ManagerError
 from actors.backends import FileCancellationManager
+from tests._programs import finish, programs, until
 from tests.contracts.agno_like import CookbookFileManager
 
 # Through the door, as these modules are seen under one of two names only.
 _module = sys.modules[FileCancellationManager.__module__]
-JsonFile, FileState, Process = _module.JsonFile, _module.FileState, _module.Process
+JsonFile, FileState = _module.JsonFile, _module.FileState
+Process = sys.modules[FileState.__module__].Process
 Rules, RESERVED = _module.Rules, _module.RESERVED
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
 def python():
     """Starts other processes; none is left after the test."""
-    started = []
-
-    def start(program, *args):
-        prelude = "import os, sys, time\nfrom actors.backends import FileCancellationManager\n"
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-c", prelude + program, *map(str, args)]
-        started.append(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        with process:
-            pass  # closes the pipes and waits
-
-
-def finish(process):
-    out, errors = process.communicate(timeout=50)
-    assert process.returncode == 0, errors
-    return out
-
-
-async def until(condition):
-    with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
-            await anyio.sleep(0.002)
+    with programs("import os, sys, time\nfrom actors.backends import FileCancellationManager") as start:
+        yield start
 
 
 @pytest.fixture
@@ -537,6 +512,26 @@ async def test_a_watch_says_when_the_file_can_no_longer_be_looked_at(manager, mo
         manager.cancel_run("run")
         await until(lambda: told and manager.health())
         group.cancel_scope.cancel()
+
+
+def test_runs_are_listed_with_the_process_that_holds_them_and_since_when(path):
+    """R30: what a person needs to find the owner; it stays while the lease is renewed, and begins anew with a new run."""
+    now = 1000.0
+    manager = FileCancellationManager(path, clock=lambda: now)
+    manager.enroll_sync("run", owner="me")
+    manager.register_run("anonymous")
+    CookbookFileManager(path).register_run("theirs")
+    now = 1005.0
+    manager.renew_sync(["run"], owner="me")
+    manager.cancel_run("run", reason="why")
+    listed = {record.run_id: record for record in manager.runs_sync()}
+    assert (listed["run"].owner, listed["run"].registered_at) == ("me", 1000.0)
+    assert (listed["run"].cancelled, listed["run"].intent.reason) == (True, "why")
+    assert (listed["anonymous"].owner.rpartition("/")[2], listed["anonymous"].cancelled) == (str(os.getpid()), False)
+    assert (listed["theirs"].owner, listed["theirs"].registered_at, listed["theirs"].intent) == ("", None, None)
+    manager.cleanup_run("run")
+    manager.enroll_sync("run", owner="me")
+    assert {record.run_id: record.registered_at for record in manager.runs_sync()}["run"] == 1005.0
 
 
 # ---- what is kept ---------------------------------------------------------------------------------------------------

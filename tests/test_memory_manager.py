@@ -165,3 +165,16 @@ def test_what_fades_never_outgrows_its_capacity_and_keeps_the_newest(keys, capac
         fading.put(str(key), key, 0.0)
         assert len(fading) <= capacity
         assert fading.get(str(key), 0.0) == key
+
+
+def test_runs_are_listed_with_their_owner_since_when_and_their_cancel():
+    """R30: what a person needs to find the owner; on the clock of the day, whatever clock the manager is on."""
+    manager = InMemoryCancellationManager(clock=Clock())
+    before = time.time()
+    manager.enroll_sync("run", owner="me")
+    manager.register_run("another")
+    manager.cancel_run("run", reason="why", by="who")
+    run, another = manager.runs_sync()
+    assert (run.run_id, run.owner, run.cancelled, run.intent.reason, run.intent.by) == ("run", "me", True, "why", "who")
+    assert before <= run.registered_at <= time.time()
+    assert (another.run_id, another.owner, another.cancelled, another.intent) == ("another", "", False, None)

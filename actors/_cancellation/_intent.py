@@ -1,4 +1,4 @@
-"""What a cancellation manager keeps and answers: the wish that a run ends, and what became of that wish."""
+"""What a cancellation manager keeps and answers: registered runs, the wish that one ends, and what became of that wish."""
 
 from __future__ import annotations
 
@@ -47,3 +47,23 @@ class CancelResult:
 
     def __bool__(self) -> bool:
         return self.outcome == "registered"
+
+
+@attrs.frozen
+class RunRecord:
+    """A registered run, as a manager's store knows it.
+
+    Args:
+        run_id: the run.
+        owner: who registered it, as given to ``enroll``, or else in words for a person; empty if the store does not keep it.
+            A system says ``host/process id/a mark of its own``.
+        registered_at: when, in seconds since the epoch; None if the store does not keep it.
+        cancelled: whether a cancel of it is stored.
+        intent: that cancel; None if there is none, or if its details were not asked for.
+    """
+
+    run_id: str
+    owner: str = ""
+    registered_at: float | None = None
+    cancelled: bool = False
+    intent: CancelIntent | None = None

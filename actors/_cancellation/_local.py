@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from actors._cancellation._manager import CancellationManager
+from actors._cancellation._manager import CancellationManager, records
 from actors._cancellation._worker_lane import WorkerLane
 from actors._compat import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator
 
-    from actors._cancellation._intent import CancelIntent, CancelResult
+    from actors._cancellation._intent import CancelIntent, CancelResult, RunRecord
 
 T = TypeVar("T")
 
@@ -62,6 +62,11 @@ class LocalCancellationManager(CancellationManager):
     def renew_sync(self, run_ids: Collection[str], *, owner: str = "") -> None:
         """What ``renew`` promises, synchronously; nothing, for a backend without leases."""
 
+    @override
+    def runs_sync(self) -> list[RunRecord]:
+        active = self.get_active_runs()
+        return records(active, self.intents_sync([run_id for run_id, cancelled in active.items() if cancelled]))
+
     @contextmanager
     def batch(self) -> Generator[object]:
         """A context in which several changes can share one read and one write. Entered on the worker thread."""
@@ -90,6 +95,10 @@ class LocalCancellationManager(CancellationManager):
     @override
     async def aget_active_runs(self) -> dict[str, bool]:
         return await self._off_loop(self.get_active_runs, batched=False)
+
+    @override
+    async def runs(self) -> list[RunRecord]:
+        return await self._off_loop(self.runs_sync, batched=False)
 
     @override
     async def renew(self, run_ids: Collection[str], *, owner: str = "") -> None:

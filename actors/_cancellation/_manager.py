@@ -9,6 +9,7 @@ import anyio
 
 from actors._cancellation._blocking import call_blocking
 from actors._cancellation._health import HealthLog, ManagerHealth
+from actors._cancellation._intent import RunRecord
 from actors._cancellation._lifetime import Lifetime
 from actors._cancellation._watch import Watcher
 from actors._errors import BlockingCallError, RunCancelledError
@@ -117,6 +118,12 @@ class CancellationManager(ABC):
 
         A run that the store no longer knows (it was emptied) and for which it has no tombstone is registered again.
         """
+
+    async def runs(self) -> list[RunRecord]:
+        """What ``aget_active_runs`` lists, with owner and age. The default knows neither; only people read it."""
+        active = await self.aget_active_runs()
+        intents = await self.intents([run_id for run_id, cancelled in active.items() if cancelled])
+        return records(active, intents)
 
     async def listen(self, hint: Callable[[str | None], None]) -> None:
         """Subscribe, and report changes until cancelled. Returning or raising means that the connection broke.
@@ -237,6 +244,10 @@ class CancellationManager(ABC):
         """Twin of ``aget_active_runs``."""
         return call_blocking(self, lambda fresh: fresh.aget_active_runs())
 
+    def runs_sync(self) -> list[RunRecord]:
+        """Twin of ``runs``."""
+        return call_blocking(self, lambda fresh: fresh.runs())
+
     def register_run(self, run_id: str) -> None:
         """Twin of ``aregister_run``."""
         self.enroll_sync(run_id)
@@ -258,3 +269,11 @@ def _raise_if(intents: dict[str, CancelIntent], run_id: str) -> None:
     intent = intents.get(run_id)
     if intent is not None:
         raise RunCancelledError(run_id, intent.reason, intent.by)
+
+
+def records(active: dict[str, bool], intents: dict[str, CancelIntent]) -> list[RunRecord]:
+    """What can be said of runs of which only a flag is known."""
+    return [
+        RunRecord(run_id, cancelled=cancelled, intent=intents.get(run_id) if cancelled else None)
+        for run_id, cancelled in active.items()
+    ]

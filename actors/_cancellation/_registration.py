@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import anyio
 import attrs
 
 from actors._compat import override
@@ -47,7 +48,8 @@ class Registration:
     told: bool = False
     """The intent was returned or delivered."""
     busy: bool = False
-    """Somebody is in ``settle``; others leave it to him."""
+    """Somebody is in ``settle``; others leave it to him, or wait for ``idle``."""
+    idle: anyio.Event = attrs.field(factory=anyio.Event)
     unwanted_since: float = 0.0
 
     def begin(self) -> None:
@@ -72,6 +74,7 @@ class Registration:
     async def settle(self, manager: CancellationManager, owner: str) -> None:
         """Make the store as wanted. What it raises leaves everything in order for the next try."""
         self.busy = True
+        self.idle = anyio.Event()
         try:
             while not self.settled:
                 if self.stored and (not self.wanted or self.outdated):
@@ -81,6 +84,7 @@ class Registration:
                     await self._enroll(manager, owner)
         finally:
             self.busy = False
+            self.idle.set()
 
     async def _enroll(self, manager: CancellationManager, owner: str) -> None:
         life = self.stored = self.life  # from here on the store may know it, whatever becomes of the call

@@ -116,6 +116,17 @@ class Upkeep:
             )
         return False
 
+    async def settled(self, entry: Registration) -> None:
+        """For a run that waits for its registration: try, or wait for whoever is still busy with an earlier run of that id.
+
+        He goes on to this one. Not to wait for him would let a cancel of this run be taken for one of the run before.
+        """
+        if not entry.busy:
+            await self.attempt(entry)
+            return
+        with anyio.move_on_after(self._register_timeout, shield=True):
+            await entry.idle.wait()
+
     def _hear(self, intent: CancelIntent) -> None:
         entry = self.book.get(intent.run_id)
         if entry is None or not entry.wanted or entry.outdated or entry.rejected:
@@ -129,6 +140,11 @@ class Upkeep:
                 logger.error("cancel_not_delivered", run_id=entry.run_id, exc_info=error)
 
     # ---- the background task --------------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Start the task if there is something to do and it does not run; for those whose tasks are cancelled under it."""
+        if self.book and self._scope is None and not self._closed:
+            self._start()
 
     def _start(self) -> None:
         self._scope = anyio.CancelScope()
@@ -168,9 +184,9 @@ class Upkeep:
             elif self.book:
                 await self._news.wait()
             else:
-                with anyio.move_on_after(self._linger):
+                with anyio.move_on_after(self._linger) as lingering:
                     await self._news.wait()
-                if not self.book:
+                if lingering.cancelled_caught and not self.book:  # not if a run has come and gone again meanwhile
                     return
 
     async def _work_off(self, entry: Registration, backoff: Backoff) -> None:

@@ -42,12 +42,14 @@ class Bench:
         second: another one over the same store; the same one if the store is not shared.
         has: the features to insist on.
         advance: lets that many seconds pass, for the store.
+        time_is_set: the store's clock is set by hand, and has nothing to do with the time of day.
     """
 
     first: CancellationManager
     second: CancellationManager
     has: frozenset[Feature]
     advance: Callable[[float], Awaitable[None]]
+    time_is_set: bool = False
     used: list[str] = attrs.field(factory=list[str])
     _ids: Iterator[int] = attrs.field(factory=itertools.count)
     _mark: str = attrs.field(factory=lambda: uuid4().hex)

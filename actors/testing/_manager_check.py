@@ -64,7 +64,7 @@ async def check_cancellation_manager(
         first = factory()
         second = factory() if "shared" in has else first
         async with first, second:
-            bench = Bench(first, second, has, advance or anyio.sleep)
+            bench = Bench(first, second, has, advance or anyio.sleep, time_is_set=advance is not None)
             try:
                 await clause(bench)
             except AssertionError as error:

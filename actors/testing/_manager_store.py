@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from actors.testing._bench import Bench, Clause, Feature
 
 ODD_IDS = ("", " ", "a b", "tab\tnewline\n", "\"quoted\" 'twice'", "ünïcödé ☂ 𝄞", "a/b:c*{d}?e", ".", "..", "x" * 1000)
+CLOCK_SKEW = 60.0
+"""Seconds by which the clock of a store may be off."""
 
 
 async def an_unknown_run_is_neither_active_nor_cancelled(bench: Bench) -> None:
@@ -172,6 +175,29 @@ async def any_text_is_a_run_id(bench: Bench) -> None:
         await bench.first.acleanup_run(run)
 
 
+async def listing_runs_says_what_is_known_of_them(bench: Bench) -> None:
+    run, cancelled = bench.run_id(), bench.run_id()
+    before = time.time() - CLOCK_SKEW
+    await bench.first.enroll(run, owner="host/1/me")
+    await bench.first.enroll(cancelled, owner="host/1/me")
+    await bench.second.acancel_run(cancelled, reason="why", by="who")
+    listed = {record.run_id: record for record in await bench.second.runs()}
+    same({run, cancelled} - listed.keys(), set[str](), "what runs() does not list of the registered runs")
+    for record in (listed[run], listed[cancelled]):
+        must(
+            record.registered_at is None
+            or bench.time_is_set
+            or before < record.registered_at < time.time() + CLOCK_SKEW,
+            f"runs() tells that a run is registered since {record.registered_at}, and it is {time.time()}",
+        )
+    same(listed[run].owner, listed[cancelled].owner, "the owner that runs() tells of another run of the same owner")
+    same((listed[run].cancelled, listed[run].intent), (False, None), "what runs() tells of a run that is not cancelled")
+    same(listed[cancelled].cancelled, expected=True, what="what runs() tells of a cancelled run")
+    intent = listed[cancelled].intent
+    if "reasons" in bench.has and intent is not None:
+        same((intent.reason, intent.by), ("why", "who"), "reason and author in runs()")
+
+
 STORE_CLAUSES: tuple[tuple[Clause, tuple[Feature, ...]], ...] = (
     (an_unknown_run_is_neither_active_nor_cancelled, ()),
     (a_registered_run_is_active_and_not_cancelled, ()),
@@ -187,5 +213,6 @@ STORE_CLAUSES: tuple[tuple[Clause, tuple[Feature, ...]], ...] = (
     (nobody_cleans_up_the_run_of_another_owner, ()),
     (a_new_run_with_an_old_id_can_be_cancelled, ()),
     (any_text_is_a_run_id, ()),
+    (listing_runs_says_what_is_known_of_them, ()),
 )
 """Each with the features without which it says nothing."""

@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from itertools import count
 
 import anyio
 import anyio.lowlevel
@@ -9,7 +10,7 @@ import pytest
 
 from actors import DuplicateRunError, InMemoryCancellationManager
 from actors.abc import CancellationManager, InlineCancellationManager, adapt
-from actors.backends import FileCancellationManager
+from actors.backends import ChainedCancellationManager, FileCancellationManager, SQLiteCancellationManager
 from actors.testing import _manager_cuts, check_cancellation_manager
 from actors.testing._manager_store import STORE_CLAUSES
 from actors.testing._manager_times import TIME_CLAUSES
@@ -58,6 +59,54 @@ async def test_the_file_manager_keeps_the_contract_in_real_time(tmp_path):
     await check_cancellation_manager(
         partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, **times)
     )
+
+
+async def test_the_sqlite_manager_keeps_the_contract(tmp_path):
+    """R22, R26, R30: two managers on one database, on a clock that is set by hand."""
+    clock = Clock()
+    done = await check_cancellation_manager(
+        partial(SQLiteCancellationManager, tmp_path / "runs.db", poll_period=0.005, clock=clock), advance=clock.advance
+    )
+    assert len(done) == len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))  # it lacks nothing
+
+
+async def test_the_sqlite_manager_keeps_the_contract_in_real_time(tmp_path):
+    """R22, R30: the same with short times that really pass."""
+    times = {"lease": 0.4, "tombstone": 0.3, "intent_ttl": 0.3}
+    await check_cancellation_manager(
+        partial(SQLiteCancellationManager, tmp_path / "runs.db", poll_period=0.005, **times)
+    )
+
+
+async def test_a_chain_keeps_the_contract(tmp_path):
+    """R22, R26: each with a memory of its own, and one behind, over a network, that both share."""
+    clock = Clock()
+    server = Server(clock=clock)
+    done = await check_cancellation_manager(
+        lambda: ChainedCancellationManager(InMemoryCancellationManager(clock=clock), RemoteManager(server), patience=5),
+        advance=clock.advance,
+    )
+    assert "a late cancel is answered finished and stores nothing" in done
+    assert "the synchronous twins do the same" in done
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("local", ["memory", "sqlite"])
+async def test_a_chain_keeps_the_contract_with_leases(local, tmp_path):
+    """R30: also with a database in front of a database."""
+    clock, files = Clock(), count()
+    options = {"poll_period": 0.005, "clock": clock}
+
+    def chain():
+        front = InMemoryCancellationManager(clock=clock)
+        if local == "sqlite":
+            front = SQLiteCancellationManager(tmp_path / f"{next(files)}.db", **options)
+        return ChainedCancellationManager(
+            front, SQLiteCancellationManager(tmp_path / "behind.db", **options), patience=5
+        )
+
+    done = await check_cancellation_manager(chain, advance=clock.advance)
+    assert len(done) == len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))  # it lacks nothing
 
 
 @pytest.mark.parametrize("kind", [InMemoryRunManager, SyncOnlyManager, AsyncOnlyManager, CookbookFileManager])

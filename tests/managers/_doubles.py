@@ -76,7 +76,7 @@ class Gossip(InMemoryCancellationManager):
 
     def request_cancel_sync(self, run_id, *, reason="", by=None):
         result = super().request_cancel_sync(run_id, reason=reason, by=by)
-        for tell in list(self._runs.values()):
+        for tell, _ in list(self._runs.values()):
             self.told.append(run_id)
             tell(CancelIntent(run_id, reason, by))
         return result

@@ -6,7 +6,7 @@ import pytest
 
 from actors import InMemoryCancellationManager
 from actors._registrar import Registrar
-from actors.backends import FileCancellationManager
+from actors.backends import FileCancellationManager, SQLiteCancellationManager
 from tests.managers._doubles import Store
 
 
@@ -32,7 +32,18 @@ def file(tmp_path, patient):
     assert FileCancellationManager(path).get_active_runs() == {}
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture
+def sqlite(tmp_path, patient):
+    """A database, and two managers on it, as two processes would have."""
+    path = tmp_path / "runs.db"
+    managers = SQLiteCancellationManager(path, poll_period=0.005), SQLiteCancellationManager(path)
+    yield Store(*managers)
+    assert managers[1].get_active_runs() == {}
+    for manager in managers:
+        manager.close()
+
+
+@pytest.fixture(params=["memory", "file", "sqlite"])
 def store(request):
-    """Either; after the test no run may be left in it (R25)."""
+    """Any of them; after the test no run may be left in it (R25)."""
     return request.getfixturevalue(request.param)
