@@ -46,7 +46,7 @@ def manager(path):
 
 def rows_in(path, where="1"):
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(f"SELECT run_id FROM bargein_runs WHERE {where}").fetchall()  # noqa: S608 - a test's
+        return connection.execute(f"SELECT run_id FROM bargein_runs WHERE {where}").fetchall()
 
 
 # ---- several processes ----------------------------------------------------------------------------------------------
