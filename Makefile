@@ -19,9 +19,9 @@ demo:  ## see a reply being interrupted (installs only what that takes)
 	$(with) examples
 	@$(python) $(DEMO) $(ARGS)
 
-test:  ## run the tests
+test:  ## run the tests, one process for each processor; with ARGS in a single one
 	$(with) test servers
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest $(or $(ARGS),-n auto -q)
 
 lint:  ## ruff: its rules and its format
 	$(with) lint
@@ -40,14 +40,11 @@ types:  ## mypy and pyright, both strict
 
 bench:  ## measure against the floor and against peers
 	$(with) bench
-	@$(call benchmarks,)
+	@$(python) -m benchmarks $(ARGS)
 
 bench-quick:  ## the same in a minute or so, with less to be read from it
 	$(with) bench
-	@$(call benchmarks,--quick)
-
-benchmarks = if [ -e benchmarks/__main__.py ]; then $(python) -m benchmarks $(1) $(ARGS); \
-	else echo 'There are no benchmarks yet: benchmarks/__main__.py is missing.' >&2; exit 1; fi
+	@$(python) -m benchmarks --quick $(ARGS)
 
 soak:  ## kill, pause and cut off real servers at random, for five minutes; ARGS="--seconds 60 --kind redis"
 	$(with) test servers

@@ -95,7 +95,7 @@ def peers(results: Results) -> Any:
     figure, panels = plt.subplots(1, len(found), figsize=(2.4 * len(found), 2.4), squeeze=False)
     for axes, name in zip(panels[0], found, strict=True):
         rows = sorted(_peers(results, name), key=lambda row: row[1])
-        for place, (peer, factor) in enumerate(rows):
+        for place, (_peer, factor) in enumerate(rows):
             axes.barh(place, factor, color=THEIRS if factor > 1 else MISSED, height=0.65)
         axes.axvline(1, color=OURS, linewidth=1.5)
         axes.set_xscale("log")
