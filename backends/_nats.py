@@ -174,7 +174,7 @@ class NATSCancellationManager(NetworkCancellationManager):
 
         result = await self._change(run_id, decide)
         if result.intent is not None:
-            with suppress(ManagerError):  # only a hint: the flag is stored
+            with suppress(ManagerError), self._explained():  # only a hint: the flag is stored
                 async with self._connected().call() as client:
                     await client.publish(self._pushes, run_id.encode("utf-8", "surrogatepass"))
         return result
@@ -332,7 +332,7 @@ class NATSCancellationManager(NetworkCancellationManager):
                 {"seq": after + 1, "next_by_subj": f"{self._prefix}>", "batch": READ_AT_ONCE}
             )
             found += records
-            if len(records) < READ_AT_ONCE:
+            if not last:
                 return found
             after = last
 
@@ -356,8 +356,11 @@ class NATSCancellationManager(NetworkCancellationManager):
                         headers: dict[str, str] = message.headers or {}
                         status = headers.get("Status")
                         if status is None:
-                            found.append(Record.decode(message.data))
                             last = max(last, int(headers["Nats-Sequence"]))
+                            try:
+                                found.append(Record.decode(message.data))
+                            except ValueError as error:
+                                self._log_damaged(headers["Nats-Subject"], str(error))
                         elif status in (END_OF_BATCH, NOTHING_FOUND):
                             return found, last
                         else:
