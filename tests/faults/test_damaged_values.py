@@ -21,7 +21,7 @@ async def damage(kind, url, namespace, run_id):
 
 
 @pytest.mark.parametrize("kind", ["redis", "nats"])
-async def test_a_damaged_value_is_an_error_for_its_run_alone(kind, make, server, runs, namespace, caplog):
+async def test_a_damaged_value_is_an_error_for_its_run_alone(kind, make, server, runs, namespace, caplog):  # noqa: PLR0917
     """Issue 4: the run goes on, those beside it are cancelled as ever, and the log says which value it is."""
     damaged, well = await runs.begin("damaged", "well")
     async with make() as elsewhere:
