@@ -233,8 +233,10 @@ class NATSCancellationManager(NetworkCancellationManager):
                 lost = link.loss()
                 subscription = await client.subscribe(self._pushes, cb=hear)
             try:
+                # The server has it when it answers what was asked after it. (Not flush(): if that is cut short, nats-py trips
+                # over the late answer, and the client, be it the application's, hears nothing any more.)
                 with anyio.fail_after(self.timeout):
-                    await client.flush(timeout=self.timeout)  # from here on the server has it
+                    await client.jetstream(timeout=self.timeout).stream_info(self._stream)
                 hint(None)
                 await lost()
             finally:
