@@ -174,7 +174,7 @@ class NATSCancellationManager(NetworkCancellationManager):
 
         result = await self._change(run_id, decide)
         if result.intent is not None:
-            with suppress(ManagerError):  # only a hint: the flag is stored
+            with suppress(ManagerError), self._explained():  # only a hint: the flag is stored
                 async with self._connected().call() as client:
                     await client.publish(self._pushes, run_id.encode("utf-8", "surrogatepass"))
         return result
@@ -233,8 +233,10 @@ class NATSCancellationManager(NetworkCancellationManager):
                 lost = link.loss()
                 subscription = await client.subscribe(self._pushes, cb=hear)
             try:
+                # The server has it when it answers what was asked after it. (Not flush(): if that is cut short, nats-py trips
+                # over the late answer, and the client, be it the application's, hears nothing any more.)
                 with anyio.fail_after(self.timeout):
-                    await client.flush(timeout=self.timeout)  # from here on the server has it
+                    await client.jetstream(timeout=self.timeout).stream_info(self._stream)
                 hint(None)
                 await lost()
             finally:
@@ -332,7 +334,7 @@ class NATSCancellationManager(NetworkCancellationManager):
                 {"seq": after + 1, "next_by_subj": f"{self._prefix}>", "batch": READ_AT_ONCE}
             )
             found += records
-            if len(records) < READ_AT_ONCE:
+            if not last:
                 return found
             after = last
 
@@ -356,8 +358,11 @@ class NATSCancellationManager(NetworkCancellationManager):
                         headers: dict[str, str] = message.headers or {}
                         status = headers.get("Status")
                         if status is None:
-                            found.append(Record.decode(message.data))
                             last = max(last, int(headers["Nats-Sequence"]))
+                            try:
+                                found.append(Record.decode(message.data))
+                            except ValueError as error:
+                                self._log_damaged(headers["Nats-Subject"], str(error))
                         elif status in (END_OF_BATCH, NOTHING_FOUND):
                             return found, last
                         else:

@@ -14,6 +14,7 @@ from actors._cancellation._manager import CancellationManager
 from actors._compat import override
 from actors._errors import BlockingCallError, ManagerError, UsageError
 from actors._event_loop import cancelled_from_outside
+from actors._logging import get_logger
 
 from ._address import Address
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 T = TypeVar("T")
+
+logger = get_logger("actors.manager")
 
 
 class NetworkCancellationManager(CancellationManager):
@@ -123,6 +126,10 @@ class NetworkCancellationManager(CancellationManager):
                 error
             )  # also of a cancellation that is the library's own, when it closes a connection
             raise failure from failure.__cause__
+
+    def _log_damaged(self, run_id: str, error: str) -> None:
+        """A value that somebody has damaged: it must not cost other runs their cancels."""
+        logger.warning("manager_value_damaged", manager=type(self).__name__, run_id=run_id, error=error)
 
     def _explain(self, error: BaseException) -> BaseException:
         """An error of the client library as one of ours."""

@@ -48,7 +48,8 @@ class Statements:
         """Table and index. ``IF NOT EXISTS`` alone fails when many processes start at once; hence the lock."""
         index = self.table.rpartition(".")[2].strip('"') + "_by_state"
         table = (
-            f"CREATE TABLE IF NOT EXISTS {self.table} (namespace text NOT NULL, run_id text NOT NULL, state text NOT NULL, "
+            f"CREATE TABLE IF NOT EXISTS {self.table} (namespace text NOT NULL, run_id text NOT NULL, "
+            f"state text NOT NULL CHECK (state IN ('run', 'early', 'over')), "
             f"until float8 NOT NULL, owner text NOT NULL, requested_at float8, reason text, author text, "
             f"PRIMARY KEY (namespace, run_id))"
         )

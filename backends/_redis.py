@@ -238,15 +238,27 @@ class RedisCancellationManager(NetworkCancellationManager):
         return True
 
     async def _do(self, step: Step) -> Any:
-        return (await self._opened(lambda: self._ask([step])))[0]
+        answer = (await self._opened(lambda: self._ask([step])))[0]
+        if answer and text(answer[0]) == "error" and step.name != "list":
+            raise self._damaged(step.run_id, answer)
+        return answer
+
+    def _damaged(self, run_id: str, answer: Sequence[Any]) -> ManagerError:
+        key = self._layout.prefix + run_id
+        return ManagerError(f"{self!r}: {key} cannot be used: {text(answer[1])}. Delete the key", run_id=run_id)
 
     async def _look(self, run_ids: Collection[str]) -> dict[str, tuple[bool, CancelIntent | None]]:
-        """For each run whether it is active, and its intent."""
+        """For each run whether it is active, and its intent. A damaged one among several is logged and left out."""
         answers = await self._opened(lambda: self._ask([Step("look", run_id) for run_id in run_ids]))
-        return {
-            run_id: (text(answer[0]) == "active", intent_in(run_id, answer))
-            for run_id, answer in zip(run_ids, answers, strict=True)
-        }
+        found: dict[str, tuple[bool, CancelIntent | None]] = {}
+        for run_id, answer in zip(run_ids, answers, strict=True):
+            if text(answer[0]) != "error":
+                found[run_id] = (text(answer[0]) == "active", intent_in(run_id, answer))
+            elif len(answers) == 1:
+                raise self._damaged(run_id, answer)
+            else:
+                self._log_damaged(run_id, text(answer[1]))
+        return found
 
     async def _ask(self, steps: Sequence[Step]) -> list[Any]:
         if self._lane is None:

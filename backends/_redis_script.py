@@ -188,7 +188,12 @@ for number_of_job = 0, (#ARGV - 8) / 5 - 1 do
     local at = 9 + number_of_job * 5
     local key = KEYS[4 + number_of_job * per_job]
     local flag = per_job == 2 and KEYS[5 + number_of_job * per_job] or nil
-    answers[#answers + 1] = steps[ARGV[at]](key, flag, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+    -- A key that somebody has damaged must not cost the others their answers.
+    local done, found = pcall(steps[ARGV[at]], key, flag, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+    if not done then
+        found = {'error', type(found) == 'table' and found.err or tostring(found)}
+    end
+    answers[#answers + 1] = found
 end
 return answers
 """

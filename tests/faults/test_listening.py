@@ -40,6 +40,26 @@ async def test_a_subscription_that_was_cut_ends_or_asks_for_everything_to_be_rea
         group.cancel_scope.cancel()
 
 
+async def test_a_subscription_that_is_cut_short_leaves_the_client_of_an_application_as_it_was(
+    kind, server, way, namespace
+):
+    """Issue 4: it is used by others too. nats-py is deafened by a flush that is cancelled and answered later."""
+    async with own_client(kind, way.url(server.url)) as client:
+        manager = MANAGERS[kind](client=client, namespace=namespace, timeout=PATIENCE)
+        async with manager:
+            for wait in (0.0, 0.03, 0.1, 0.15, 0.25):
+                way.delay = 0.1
+                async with anyio.create_task_group() as group:
+                    group.start_soon(manager.listen, lambda _: None)
+                    await anyio.sleep(wait)
+                    group.cancel_scope.cancel()
+                way.delay = 0.0
+                with anyio.fail_after(PATIENCE):
+                    assert await manager.enroll(f"run-{wait}", owner="me") is None
+                    assert await manager.acancel_run(f"run-{wait}")
+                    await manager.acleanup_run(f"run-{wait}")
+
+
 async def test_a_subscription_that_stands_hears_at_once(listener, make):
     """R26: the push itself, without any looking."""
     async with listener, make() as elsewhere, anyio.create_task_group() as group:

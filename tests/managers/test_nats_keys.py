@@ -71,6 +71,16 @@ async def test_a_key_that_somebody_else_has_written_is_an_error_and_no_other_run
         await manager.acleanup_run("even")
 
 
+async def test_a_cancel_that_is_stored_is_stored_though_it_cannot_be_pushed(store_url, namespace):
+    """R26: a push is a hint; whoever cancels is not told of an error that is none."""
+    async with NATSCancellationManager(store_url, namespace=namespace) as manager:
+        await manager.aregister_run("run")
+        manager._pushes = "no subject at all"
+        assert await manager.acancel_run("run")
+        assert await manager.ais_cancelled("run")
+        await manager.acleanup_run("run")
+
+
 async def test_many_who_start_at_once_make_the_bucket_once(client, store_url, namespace):
     """Issue 4: also if they do not agree on its size."""
     managers = [NATSCancellationManager(store_url, bucket=namespace, capacity=100 + number) for number in range(10)]
