@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._agno import as_agno
     from ._chained import ChainedCancellationManager
     from ._file import FileCancellationManager
     from ._sqlite import SQLiteCancellationManager
@@ -20,6 +21,7 @@ __all__ = [
     "ChainedCancellationManager",
     "FileCancellationManager",
     "SQLiteCancellationManager",
+    "as_agno",
     "manager_from_url",
 ]
 
@@ -28,6 +30,7 @@ if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __get
         "ChainedCancellationManager": "._chained",
         "FileCancellationManager": "._file",
         "SQLiteCancellationManager": "._sqlite",
+        "as_agno": "._agno",
         "manager_from_url": "._url",
     }
 
