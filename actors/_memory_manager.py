@@ -51,6 +51,7 @@ class InMemoryCancellationManager(InlineCancellationManager):
     ) -> None:
         self.intent_ttl = intent_ttl
         self.tombstone = tombstone
+        self.capacity = capacity
         self._clock = clock
         # Reentrant, so that a signal handler or a finalizer that cancels in the middle of an operation cannot hang.
         self._lock = threading.RLock()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import anyio
 import attrs
 
 from actors._cancellation._local import InlineCancellationManager
+from actors._cancellation._owner import new_owner
 from actors._cancellation._upkeep import Upkeep
 from actors._errors import DuplicateRunError, ManagerError
 from actors._event_loop import current_event_loop
@@ -63,8 +61,7 @@ class Registrar:
             self._enroll_inline = manager.enroll_nowait
             self._release_inline = manager.release_nowait
             self._listener = self._hear
-        # Where it is stands in front, so that a person who lists the runs of a store can find the process.
-        self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex}"
+        self.owner = new_owner()
         self._upkeep = Upkeep(manager, start_soon, deliver, register_timeout, linger, owner=self.owner)
 
     def enroll_nowait(self, run_id: str) -> CancelIntent | None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._agno import as_agno
     from ._chained import ChainedCancellationManager
     from ._file import FileCancellationManager
     from ._nats import NATSCancellationManager
@@ -26,6 +27,7 @@ __all__ = [
     "PostgresCancellationManager",
     "RedisCancellationManager",
     "SQLiteCancellationManager",
+    "as_agno",
     "manager_from_url",
 ]
 
@@ -37,6 +39,7 @@ if not TYPE_CHECKING:  # hidden from type checkers, for whom a module with __get
         "PostgresCancellationManager": "._postgres",
         "RedisCancellationManager": "._redis",
         "SQLiteCancellationManager": "._sqlite",
+        "as_agno": "._agno",
         "manager_from_url": "._url",
     }
 

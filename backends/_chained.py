@@ -46,7 +46,8 @@ class ChainedCancellationManager(CancellationManager):
     before the last run ended, or before the chain was closed, is left to the lease. Leaving ``async with`` takes back what is
     still registered behind.
 
-    The synchronous twins may wait for the network, and refuse a running event loop. What they register is not renewed behind.
+    The synchronous twins may wait for the network, and refuse a running event loop. What they register is
+    renewed behind by ``renew_sync`` only.
 
     Args:
         local: in front: in memory for one process, or a file or database for all of this machine.
@@ -64,6 +65,7 @@ class ChainedCancellationManager(CancellationManager):
         self.lease = min((lease for lease in (self.local.lease, self.remote.lease) if lease is not None), default=None)
         self.tombstone = self.remote.tombstone
         self.intent_ttl = self.remote.intent_ttl
+        self.capacity = self.remote.capacity
         self.timeout = max(self.local.timeout, self.remote.timeout)
         self._patience = patience
         self._owners: dict[str, str] = {}
@@ -244,6 +246,15 @@ class ChainedCancellationManager(CancellationManager):
             self.remote.cleanup_run(run_id, owner=owner)
         except ManagerError as error:
             self._log("run_not_cleaned_up_behind", run_id, error)
+
+    @override
+    def renew_sync(self, run_ids: Collection[str], *, owner: str = "") -> None:
+        self._refuse()
+        self.local.renew_sync(run_ids, owner=owner)
+        try:
+            self.remote.renew_sync(run_ids, owner=owner)
+        except ManagerError as error:
+            self._log("lease_not_renewed_behind", "", error)
 
     @override
     def get_active_runs(self) -> dict[str, bool]:

@@ -86,6 +86,7 @@ class FileCancellationManager(LocalCancellationManager):
         self.lease = lease
         self.tombstone = tombstone
         self.intent_ttl = intent_ttl
+        self.capacity = capacity
         self.timeout = timeout
         self._lock = self.path.with_name(f"{self.path.name}.lock")
         self._rules = Rules(lease, tombstone, intent_ttl, capacity)

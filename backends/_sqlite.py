@@ -86,6 +86,7 @@ class SQLiteCancellationManager(LocalCancellationManager):
         self.lease = lease
         self.tombstone = tombstone
         self.intent_ttl = intent_ttl
+        self.capacity = capacity
         self.timeout = timeout
         self._runs = Runs(namespace, lease, tombstone, intent_ttl, capacity)
         self._clock = clock

@@ -59,6 +59,7 @@ class LocalCancellationManager(CancellationManager):
     def get_active_runs(self) -> dict[str, bool]:
         """What ``aget_active_runs`` promises, synchronously."""
 
+    @override
     def renew_sync(self, run_ids: Collection[str], *, owner: str = "") -> None:
         """What ``renew`` promises, synchronously; nothing, for a backend without leases."""
 

@@ -40,6 +40,8 @@ class CancellationManager(ABC):
     """Seconds that the cancel of a run nobody has registered is kept. None: no such limit, or not known."""
     tombstone: float | None = None
     """Seconds after ``acleanup_run`` in which a late cancel is answered ``finished``. None: none are kept, or not known."""
+    capacity: int | None = None
+    """The most waiting intents, and the most tombstones, that are kept, give or take a fifth. None: no limit, or not known."""
     lease: float | None = None
     """Seconds after which a registration that nobody renewed counts as its owner's death. None: it never does."""
     poll_period: float = 0.5
@@ -243,6 +245,10 @@ class CancellationManager(ABC):
     def get_active_runs(self) -> dict[str, bool]:
         """Twin of ``aget_active_runs``."""
         return call_blocking(self, lambda fresh: fresh.aget_active_runs())
+
+    def renew_sync(self, run_ids: Collection[str], *, owner: str = "") -> None:
+        """Twin of ``renew``."""
+        call_blocking(self, lambda fresh: fresh.renew(run_ids, owner=owner))
 
     def runs_sync(self) -> list[RunRecord]:
         """Twin of ``runs``."""

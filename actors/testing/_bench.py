@@ -24,10 +24,12 @@ Feature: TypeAlias = Literal[
     "tombstones",
     "expiry",
     "leases",
+    "capacity",
+    "breakable",
 ]
 """What a manager can have or lack: reason and author are kept; the cancel of an unknown run is; such a cancel is told apart from
 a registered run; a second registration is refused; several managers see one store; it has synchronous twins; tombstones;
-intents expire; registrations have leases."""
+intents expire; registrations have leases; what others make up is bounded in number; its connection can be broken."""
 
 PATIENCE = 10.0
 """Seconds after which something that should have happened has not."""
@@ -42,6 +44,8 @@ class Bench:
         second: another one over the same store; the same one if the store is not shared.
         has: the features to insist on.
         advance: lets that many seconds pass, for the store.
+        factory: makes such managers; it can be pickled.
+        break_connection: cuts the connection of a manager off, as a network does.
         time_is_set: the store's clock is set by hand, and has nothing to do with the time of day.
     """
 
@@ -50,6 +54,8 @@ class Bench:
     has: frozenset[Feature]
     advance: Callable[[float], Awaitable[None]]
     time_is_set: bool = False
+    factory: Callable[[], CancellationManager] | None = None
+    break_connection: Callable[[CancellationManager], Awaitable[None]] | None = None
     used: list[str] = attrs.field(factory=list[str])
     _ids: Iterator[int] = attrs.field(factory=itertools.count)
     _mark: str = attrs.field(factory=lambda: uuid4().hex)

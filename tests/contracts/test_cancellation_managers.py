@@ -11,12 +11,15 @@ import pytest
 from actors import DuplicateRunError, InMemoryCancellationManager
 from actors.abc import CancellationManager, InlineCancellationManager, adapt
 from actors.backends import ChainedCancellationManager, FileCancellationManager, SQLiteCancellationManager
-from actors.testing import _manager_cuts, check_cancellation_manager
-from actors.testing._manager_store import STORE_CLAUSES
-from actors.testing._manager_times import TIME_CLAUSES
-from actors.testing._manager_use import USE_CLAUSES
+from actors.testing import _manager_cuts, check_between_processes, check_cancellation_manager
+from actors.testing._manager_check import CLAUSES
+from actors.testing._manager_processes import PROCESS_CLAUSES
+from tests.conftest import LOOPS
 from tests.contracts.agno_like import AsyncOnlyManager, CookbookFileManager, InMemoryRunManager, SyncOnlyManager
 from tests.contracts.remote_like import RemoteManager, Server
+
+CAPACITY = 125
+SHORT = {"lease": 0.4, "tombstone": 0.3, "intent_ttl": 0.5}
 
 
 class Clock:
@@ -32,10 +35,15 @@ class Clock:
         self.now += seconds
 
 
+def every_clause_without(*features):
+    """The sentences of the contract that say something of a manager which lacks these features."""
+    return {clause.__name__.replace("_", " ") for clause, needs in CLAUSES if not {*needs} & {*features}}
+
+
 async def test_the_memory_manager_keeps_the_contract():
     """R22, R23, R26: the in-memory manager, on a clock that is set by hand."""
     clock = Clock()
-    one = InMemoryCancellationManager(clock=clock)
+    one = InMemoryCancellationManager(clock=clock, capacity=CAPACITY)
     done = await check_cancellation_manager(
         lambda: one,  # memory is shared by being the same manager
         advance=clock.advance,
@@ -48,26 +56,28 @@ async def test_the_file_manager_keeps_the_contract(tmp_path):
     """R22, R26, R30, R31: two managers on one file, on a clock that is set by hand."""
     clock = Clock()
     done = await check_cancellation_manager(
-        partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, clock=clock), advance=clock.advance
+        partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, clock=clock, capacity=CAPACITY),
+        advance=clock.advance,
     )
-    assert len(done) == len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))  # it lacks nothing
+    assert {*done} == every_clause_without("breakable")
 
 
 async def test_the_file_manager_keeps_the_contract_in_real_time(tmp_path):
     """R22, R30: the same with short times that really pass."""
-    times = {"lease": 0.4, "tombstone": 0.3, "intent_ttl": 0.3}
-    await check_cancellation_manager(
-        partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, **times)
+    done = await check_cancellation_manager(
+        partial(FileCancellationManager, tmp_path / "runs.json", poll_period=0.005, **SHORT)
     )
+    assert {*done} == every_clause_without("capacity", "breakable")
 
 
 async def test_the_sqlite_manager_keeps_the_contract(tmp_path):
     """R22, R26, R30: two managers on one database, on a clock that is set by hand."""
     clock = Clock()
     done = await check_cancellation_manager(
-        partial(SQLiteCancellationManager, tmp_path / "runs.db", poll_period=0.005, clock=clock), advance=clock.advance
+        partial(SQLiteCancellationManager, tmp_path / "runs.db", poll_period=0.005, clock=clock, capacity=CAPACITY),
+        advance=clock.advance,
     )
-    assert len(done) == len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))  # it lacks nothing
+    assert {*done} == every_clause_without("breakable")
 
 
 async def test_the_sqlite_manager_keeps_the_contract_in_real_time(tmp_path):
@@ -82,6 +92,10 @@ async def test_a_chain_keeps_the_contract(tmp_path):
     """R22, R26: each with a memory of its own, and one behind, over a network, that both share."""
     clock = Clock()
     server = Server(clock=clock)
+
+    async def cut(_manager):
+        server.cut_off()
+
     done = await check_cancellation_manager(
         lambda: ChainedCancellationManager(InMemoryCancellationManager(clock=clock), RemoteManager(server), patience=5),
         advance=clock.advance,
@@ -92,10 +106,11 @@ async def test_a_chain_keeps_the_contract(tmp_path):
 
 
 @pytest.mark.parametrize("local", ["memory", "sqlite"])
+@pytest.mark.parametrize("anyio_backend", [LOOPS[0], LOOPS[2]])  # the others prove the parts
 async def test_a_chain_keeps_the_contract_with_leases(local, tmp_path):
     """R30: also with a database in front of a database."""
     clock, files = Clock(), count()
-    options = {"poll_period": 0.005, "clock": clock}
+    options = {"poll_period": 0.005, "clock": clock, "capacity": CAPACITY}
 
     def chain():
         front = InMemoryCancellationManager(clock=clock)
@@ -106,7 +121,15 @@ async def test_a_chain_keeps_the_contract_with_leases(local, tmp_path):
         )
 
     done = await check_cancellation_manager(chain, advance=clock.advance)
-    assert len(done) == len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))  # it lacks nothing
+    assert {*done} == every_clause_without("breakable")
+
+
+@pytest.mark.parametrize("kind", [FileCancellationManager, SQLiteCancellationManager])
+@pytest.mark.parametrize("anyio_backend", [LOOPS[0]])  # the other processes run on asyncio anyway
+async def test_the_managers_of_this_machine_keep_the_contract_between_processes(kind, tmp_path):
+    """R26, R30, R31: two that write three hundred times each lose nothing, each that watches is told, a killed one is noticed."""
+    done = await check_between_processes(partial(kind, tmp_path / "runs", poll_period=0.005, lease=2.0, timeout=30))
+    assert len(done) == len(PROCESS_CLAUSES)
 
 
 @pytest.mark.parametrize("kind", [InMemoryRunManager, SyncOnlyManager, AsyncOnlyManager, CookbookFileManager])
@@ -127,7 +150,12 @@ async def test_a_manager_over_a_network_keeps_the_contract_with_what_the_base_cl
     """Design, section 4: a new backend implements a handful of methods."""
     clock = Clock()
     server = Server(clock=clock)
-    done = await check_cancellation_manager(partial(RemoteManager, server), advance=clock.advance)
+
+    async def cut(_manager):
+        server.cut_off()
+
+    done = await check_cancellation_manager(partial(RemoteManager, server), advance=clock.advance, break_connection=cut)
+    assert "what was cancelled while the connection was broken is told" in done
     assert "the synchronous twins do the same" in done
     assert server.connections == 0
 
