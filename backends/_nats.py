@@ -297,7 +297,7 @@ class NATSCancellationManager(NetworkCancellationManager):
                             raise
                         old = None
                         continue
-                    if owner and len(self._revisions) < self.capacity:
+                    if owner and len(self._revisions) < (self.capacity or 0):
                         self._revisions[run_id] = (new, done.seq)
                     return answer
         raise ManagerError(

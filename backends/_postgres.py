@@ -267,7 +267,7 @@ class PostgresCancellationManager(NetworkCancellationManager):
         """From time to time drop what is over, and what there is too much of."""
         self._untidy += sum(step.name in ("cancel", "cleanup") for step in steps)
         now = asyncio.get_running_loop().time()
-        enough = self._untidy >= max(1, self.capacity // 10)
+        enough = self._untidy >= max(1, (self.capacity or 0) // 10)
         if enough or (self._untidy and now - self._tidied > TIDY_PERIOD):
             self._untidy, self._tidied = 0, now
             await self._fetch(connection, self._sql.tidy, self.capacity)
