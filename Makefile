@@ -19,9 +19,9 @@ demo:  ## see a reply being interrupted (installs only what that takes)
 	$(with) examples
 	@$(python) $(DEMO) $(ARGS)
 
-test:  ## run the tests, one process for each processor; with ARGS in a single one
+test:  ## run the tests; ARGS="-n auto" uses all processors, for those who have the machine to themselves
 	$(with) test servers
-	@$(python) -m pytest $(or $(ARGS),-n auto -q)
+	@$(python) -m pytest $(ARGS)
 
 lint:  ## ruff: its rules and its format
 	$(with) lint

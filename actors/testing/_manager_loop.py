@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from actors.testing._bench import Bench, Clause, Feature
 
 LONGEST_STALL = 0.02
-"""Seconds. A few milliseconds are meant; the rest is for garbage collection and a busy machine, and the best of five counts."""
-TRIES = 5
+"""Seconds. A few milliseconds are meant; the rest is for garbage collection and a busy machine, and the best of ten counts."""
+TRIES = 10
 TURNS = 8
 """A call is cut after so many turns of the event loop at most."""
 
