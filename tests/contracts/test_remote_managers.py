@@ -15,15 +15,14 @@ import pytest
 
 from actors import BlockingCallError
 from actors.testing import check_cancellation_manager
-from actors.testing._manager_store import STORE_CLAUSES
-from actors.testing._manager_times import TIME_CLAUSES
-from actors.testing._manager_use import USE_CLAUSES
+from actors.testing._manager_check import CLAUSES
 from tests.servers.fixtures import asyncio_loops as anyio_backend  # noqa: F401
 from tests.servers.managers import ASYNCIO, KINDS, MANAGERS, own_client
 from tests.servers.proxy import proxy_to
 
 ROOT = Path(__file__).parent.parent.parent
-EVERYTHING = len((*STORE_CLAUSES, *TIME_CLAUSES, *USE_CLAUSES))
+# All but the two for which a manager has to be made for it: with little room, and with a connection that the test can break.
+EVERYTHING = len([clause for clause, needs in CLAUSES if not {"capacity", "breakable"} & {*needs}])
 
 pytestmark = pytest.mark.parametrize("kind", KINDS)
 on_one_loop = pytest.mark.parametrize("anyio_backend", ASYNCIO[:1])
