@@ -79,7 +79,7 @@ class PushOnly(RemoteManager):
     [
         (Blocking, "no call stops the event loop"),
         (Unbounded, "run ids that somebody makes up take bounded room"),
-        (Locking, "a call that is cut ends at once and leaves the manager usable"),
+        (Locking, "a cancellation in the middle of an operation leaves the manager usable"),
         (PushOnly, "watching tells of each cancelled run once|a cancel is found even if no push arrives"),
     ],
 )
