@@ -70,6 +70,7 @@ REGRESSIONS: dict[str, list[Command]] = {  # the last two were errors of the mod
     "a queued message whose asker leaves": [
         *(Spawn("none"), Send(0, "slow"), Send(0, "quick", "ask"), Leave(0), Advance(30.0)),
     ],
+    "an asker leaves a reply that hangs": [Spawn("none"), Send(0, "hang", "ask"), Leave(0)],
     "an ask that restarts the parent of a busy child": [
         *(Spawn("asks too"), Spawn("none", 0), Send(0, "slow", "ask"), Send(1, "crash", "ask")),
     ],
