@@ -32,6 +32,8 @@ from actors._errors import (
     Interrupted,
     MailboxFull,
     ManagerError,
+    MessageDropped,
+    MessageExpired,
     MessageWithdrawn,
     ReplyCancelled,
     ReplyError,
@@ -45,12 +47,13 @@ from actors._errors import (
     WrongThreadError,
 )
 from actors._interruption import Interruption, Outcome, Receipt, Source
-from actors._mailbox import Mailbox
+from actors._mailbox import Mailbox, MailboxStatistics
 from actors._memory_manager import InMemoryCancellationManager
 from actors._ref import ActorRef
 from actors._run import Run, Status
 from actors._statistics import ActorStatistics
 from actors._system import ActorSystem
+from actors._timers import Timer
 from actors.agents import Agent, AgentRef, Msg
 
 __all__ = [
@@ -74,7 +77,10 @@ __all__ = [
     "Interruption",
     "Mailbox",
     "MailboxFull",
+    "MailboxStatistics",
     "ManagerError",
+    "MessageDropped",
+    "MessageExpired",
     "MessageWithdrawn",
     "Msg",
     "Outcome",
@@ -89,6 +95,7 @@ __all__ = [
     "Source",
     "SpawnError",
     "Status",
+    "Timer",
     "UsageError",
     "WrongLoopError",
     "WrongThreadError",

@@ -13,13 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors._behaviour import unbecome
 from actors._current import current_hook, current_run
 from actors._ending import after_start, after_stop, next_ending_step
 from actors._errors import DuplicateRunError
 from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
 from actors._note import Note
-from actors._outcomes import after_handle, after_register, after_reply, conclude, registered, settle, still_right
+from actors._outcomes import (
+    after_handle,
+    after_register,
+    after_reply,
+    conclude,
+    forget_registration,
+    registered,
+    settle,
+    still_right,
+)
 from actors._reply import coroutine_of, reply_coroutine
 from actors._run import Phase, Run, reference
 from actors._step import Ending, Lever, Step
@@ -32,10 +42,12 @@ if TYPE_CHECKING:
 
     from actors._actor import Actor
     from actors._interruption import Interruption, Receipt
-    from actors._mailbox import MailQueue
+    from actors._mailbox import Mailbox
+    from actors._mailbox_policy import Queue
     from actors._ref import ActorRef
     from actors._registrar import Registrar
     from actors._system import ActorSystem
+    from actors._timers import Timer
     from actors._waiter import Waiter
 
 logger = get_logger("actors.cell")
@@ -59,7 +71,8 @@ class Cell:
     path: str
     parent: Cell | None
     actor: Actor[Any, Any, Any] | None
-    queue: MailQueue[Run[Any, Any] | Note]
+    mailbox: Mailbox
+    queue: Queue[Run[Any, Any] | Note]
     interrupt_timeout: float
     registrar: Registrar | None
     ref: ActorRef[Any, Any, Any] = attrs.field(init=False)
@@ -68,6 +81,8 @@ class Cell:
     children: dict[str, Cell] | None = None
     current: Run[Any, Any] | None = None
     urgent: deque[Run[Any, Any]] | None = None  # interrupted while queued: answered before other messages
+    stash: dict[Run[Any, Any], None] | None = None  # put aside by the actor, in order
+    timers: dict[Timer, None] | None = None  # those that are active
     step: Step | None = None
     next_step: Step | None = None
     turn: int = 0  # counts steps, so that a watcher knows whether it still looks at the same one
@@ -145,11 +160,20 @@ class Cell:
 
     def answer_next(self, run: Run[Any, Any]) -> None:
         """This queued run has been interrupted: it is answered at the next turn boundary, before other messages."""
-        self.queue.withdraw(run)
+        self._take_out(run)
         if self.urgent is None:
             self.urgent = deque()
         self.urgent.append(run)
         self.wake()
+
+    def take_back(self, run: Run[Any, Any]) -> None:
+        """This queued run is to be settled without its turn."""
+        self._take_out(run)
+        forget_registration(self, run)
+
+    def _take_out(self, run: Run[Any, Any]) -> None:
+        if not self.queue.withdraw(run) and self.stash is not None:
+            self.stash.pop(run, None)
 
     async def interrupt(
         self, run: Run[Any, Any] | None, *, reason: str, by: str | None, message: object, grace: float
@@ -184,6 +208,7 @@ class Cell:
     def bury(self) -> None:
         """It is gone: its name is free, whoever waits for it is told."""
         self.state = State.DEAD
+        unbecome(self)
         self.actor = None
         siblings = self.system.roots if self.parent is None else self.parent.children
         if siblings is not None:
@@ -233,7 +258,7 @@ class Cell:
                 self.note = mail
                 return Step.NOTE
             self.current = mail
-            if self.registrar is None:
+            if self.registrar is None or mail.registered:
                 return Step.REPLY
             step = self._register(mail, self.registrar)
             if step is not None:

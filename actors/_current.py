@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from actors._step import Step
 
 if TYPE_CHECKING:
+    from contextvars import Context
     from weakref import ReferenceType
 
     from actors._cell import Cell
+    from actors._ref import ActorRef
     from actors._run import Run
 
 current_run: ContextVar[ReferenceType[Run[Any, Any]] | None] = ContextVar("actors_current_run", default=None)
@@ -34,6 +36,20 @@ def hook_of_caller() -> Cell | None:
     reference = current_hook.get()
     cell = reference() if reference is not None else None
     return cell if cell is not None and cell.step in (Step.START, Step.STOP) else None
+
+
+def sender_in(context: Context | None) -> ActorRef[Any, Any, Any] | None:
+    """The actor in whose run this context was copied; None if there was none, or that run is over and forgotten."""
+    reference = context.get(current_run) if context is not None else None
+    run = reference() if reference is not None else None
+    return run.cell.ref if run is not None else None
+
+
+def sender() -> ActorRef[Any, Any, Any] | None:
+    """The actor that the calling code belongs to, in one of its runs or hooks."""
+    run = running()
+    cell = run.cell if run is not None else hook_of_caller()
+    return cell.ref if cell is not None else None
 
 
 def running() -> Run[Any, Any] | None:

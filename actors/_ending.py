@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from actors._current import sender_in
 from actors._errors import ActorStopped, ReplyStuckError
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
-from actors._outcomes import conclude, stopped_error
+from actors._outcomes import conclude, forget_registration, stopped_error
 from actors._run import Origin, Run
+from actors._stash import take_stash
 from actors._step import Ending, Step
 from actors._waiting import waiting, waits_for_itself
 from actors._where import where_suspended
@@ -44,6 +46,7 @@ def begin_end(cell: Cell, end: End) -> None:
     if cell.dead or (cell.ending is not None and cell.ending >= end):
         return
     cell.ending = end
+    cancel_timers(cell)
     if end is not End.DRAIN:
         _refuse_all(cell)
     if end is End.STOP and cell.current is not None:
@@ -64,6 +67,13 @@ def _cut_everything(cell: Cell) -> None:
     if cell.lever is not None:
         cell.system.watchdog.watch(cell, GRACE)
         cell.lever.cut()
+
+
+def cancel_timers(cell: Cell) -> None:
+    """The actor, or its system, is ending, or another instance goes on in its place."""
+    for timer in tuple(cell.timers or ()):
+        timer.cancel()
+    cell.timers = None
 
 
 async def stop(cell: Cell, *, drain: bool, timeout: float | None) -> None:
@@ -100,6 +110,7 @@ async def join(cell: Cell) -> None:
 
 def next_ending_step(cell: Cell) -> Step | None:
     """What an ending actor does once it has nothing left to answer: end its children, last started first, then itself."""
+    refuse_stashed(cell)
     if cell.children:
         begin_end(next(reversed(cell.children.values())), cell.ending)
         return None  # the child's death wakes us
@@ -166,11 +177,12 @@ def _stuck_error(cell: Cell, run: Run[Any, Any], where: str) -> ReplyStuckError:
 
 def refuse(cell: Cell, mail: Run[Any, Any] | Note) -> None:
     """A message that will not be answered: its asker is told, or it becomes a dead letter."""
+    sender = sender_in(mail.context)
     if isinstance(mail, Run):
-        if mail.settle("stopped", error=stopped_error(cell, mail)) and mail.origin is Origin.TELL:
-            cell.system.dead_letters.add(cell, mail.message, "the actor has stopped")
-    else:
-        cell.system.dead_letters.add(cell, mail.message, "the actor has stopped")
+        forget_registration(cell, mail)
+        if not mail.settle("stopped", error=stopped_error(cell, mail)) or mail.origin is not Origin.TELL:
+            return
+    cell.system.dead_letters.add(cell, mail.message, "the actor has stopped", sender)
 
 
 def refuse_new(cell: Cell) -> ActorStopped:
@@ -182,7 +194,14 @@ def refuse_new(cell: Cell) -> ActorStopped:
     )
 
 
+def refuse_stashed(cell: Cell) -> None:
+    """Nothing will make the actor take up again what it has put aside."""
+    for run in take_stash(cell):
+        refuse(cell, run)
+
+
 def _refuse_all(cell: Cell) -> None:
+    refuse_stashed(cell)
     for mail in cell.queue.clear():
         refuse(cell, mail)
     for run in cell.urgent or ():

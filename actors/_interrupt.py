@@ -112,7 +112,7 @@ def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) 
     if run.detached:
         return
     if run.phase is Phase.QUEUED and run.request is None:
-        run.cell.queue.withdraw(run)
+        run.cell.take_back(run)
         run.settle("stopped", error=MessageWithdrawn("its asker is gone", ref=run.cell.ref, run_id=run.known_id))
     elif asker is not None and asker.request is not None:
         interrupt_below(asker, run)

@@ -34,7 +34,7 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
     try:
         async with anyio.create_task_group() as services:
             system.background = Background(services, system.context)
-            system.background.start(system.watchdog.run, "watchdog", again=True)
+            system.background.start(system.timetable.run, "timetable", again=True)
             try:
                 async with anyio.create_task_group() as workers:
                     Background(workers, system.context).start(system.executor.sentinel.run, "sentinel", again=True)
@@ -55,7 +55,8 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
             finally:
                 with anyio.CancelScope(shield=True):
                     await _clean_up(system)
-                system.watchdog.close()
+                system.timetable.close()
+                system.dead_letters.summarise()
                 report.end()
                 services.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -80,7 +81,8 @@ def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _end_in_order(system: ActorSystem) -> None:
-    """Let everything that is queued or running end by itself, for a while; then stop all actors."""
+    """Let everything that is queued or running end by itself, for a while, without timers; then stop all actors."""
+    _end_timers(system)
     system.commits.limit(anyio.current_time() + system.drain_timeout)
     with anyio.move_on_after(system.drain_timeout) as scope:
         await system.executor.quiet()
@@ -95,9 +97,16 @@ async def _end_in_order(system: ActorSystem) -> None:
         await _ending.join(cell)
 
 
+def _end_timers(system: ActorSystem) -> None:
+    system.takes_timers = False
+    for cell in _all(system.roots):
+        _ending.cancel_timers(cell)
+
+
 def _close(system: ActorSystem) -> None:
     """Nothing new begins; what still runs, after a sudden end, is about to be cut."""
     system.is_open = False
+    _end_timers(system)
     system.executor.close()
     system.commits.limit(anyio.current_time() + system.drain_timeout)
     for cell in system.executor.running():

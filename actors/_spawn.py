@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors import _ending
@@ -10,8 +11,11 @@ from actors._actor import Actor
 from actors._cell import Cell
 from actors._compat import TypeVar
 from actors._context import ActorContext
+from actors._current import sender
 from actors._errors import ActorStopped, SpawnError
 from actors._mailbox import Mailbox, MailQueue
+from actors._mailbox_policy import PolicyQueue
+from actors._overflow import expired
 from actors._step import Step
 from actors._thread_check import check_thread
 
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
     from actors._registrar import Registrar
     from actors._system import ActorSystem
+
+PLAIN = Mailbox()
+"""Of actors for which ``spawn`` names none."""
 
 RefT_co = TypeVar("RefT_co", covariant=True)
 RefT = TypeVar("RefT")
@@ -57,10 +64,13 @@ async def spawn(
         path=f"{system.name if parent is None else parent.path}/{chosen}",
         parent=parent,
         actor=instance,
-        queue=MailQueue((mailbox or Mailbox()).capacity),
+        mailbox=mailbox or PLAIN,
+        queue=MailQueue(),
         interrupt_timeout=interrupt_timeout,
         registrar=registrar,
     )
+    if not cell.mailbox.plain:
+        cell.queue = PolicyQueue(cell.mailbox, system.clock, sender, partial(expired, cell))
     cell.ref = instance._make_ref(cell)
     instance.__dict__["_actor_context"] = ActorContext(cell)
     siblings[chosen] = cell

@@ -10,6 +10,7 @@ from actors._where import where_suspended
 
 if TYPE_CHECKING:
     from actors._cell import Cell
+    from actors._mailbox import MailboxStatistics
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +21,8 @@ class ActorStatistics:
         path: the actor.
         state: ``starting``, ``idle``, ``busy``, ``ending`` or ``dead``.
         queued: how many messages wait in its mailbox.
+        stashed: how many it has put aside.
+        mailbox: what can be counted about its mailbox.
         completed, interrupted, failed: how many of its runs ended so, since it was spawned.
         children: how many children it has.
         run_id: the id of the current run, if it has one.
@@ -29,6 +32,8 @@ class ActorStatistics:
     path: str
     state: Literal["starting", "idle", "busy", "ending", "dead"]
     queued: int
+    stashed: int
+    mailbox: MailboxStatistics
     completed: int
     interrupted: int
     failed: int
@@ -43,6 +48,8 @@ def statistics(cell: Cell) -> ActorStatistics:
         path=cell.path,
         state=_state(cell),
         queued=len(cell.queue),
+        stashed=len(cell.stash or ()),
+        mailbox=cell.queue.statistics(),
         completed=cell.completed,
         interrupted=cell.interrupted,
         failed=cell.failed,

@@ -20,6 +20,7 @@ from actors._lifetime import lifetime
 from actors._managers import Managers
 from actors._runs import Runs
 from actors._spawn import spawn
+from actors._timetable import Timetable
 from actors._waiter import clock, waiter_factory
 from actors._watchdog import Watchdog
 
@@ -54,7 +55,7 @@ class ActorSystem:
         cancellation: the cancellation manager of actors for which ``spawn`` names none. Any object with agno's manager methods
             will do.
         drain_timeout: seconds for draining, and after a sudden end for commits and ``on_stop``.
-        on_dead_letter: called with each message that is not delivered.
+        on_dead_letter: called with each message that is not delivered; see also ``dead_letters.subscribe``.
 
     Raises:
         UsageError: if the name or the timeout cannot be right.
@@ -66,7 +67,7 @@ class ActorSystem:
         *,
         cancellation: object | None = None,
         drain_timeout: float = 10.0,
-        on_dead_letter: Callable[[DeadLetter], None] | None = None,
+        on_dead_letter: Callable[[DeadLetter], object] | None = None,
     ) -> None:
         if not name or "/" in name:
             raise UsageError(f"a system's name is a text that is not empty and has no slash, not {name!r}")
@@ -79,6 +80,7 @@ class ActorSystem:
         self.roots: dict[str, Cell] = {}
         self.name_numbers = itertools.count(1)
         self.is_open = False
+        self.takes_timers = True
         self.background: Background
         self._cancellation = cancellation
         self._lifetime: AbstractAsyncContextManager[None] | None = None
@@ -91,7 +93,8 @@ class ActorSystem:
         self.new_waiter = waiter_factory()
         self.context: Context = copy_context()
         self.clock = clock()
-        self.watchdog = Watchdog(self.new_waiter, self.clock)
+        self.timetable = Timetable(self.new_waiter, self.clock)
+        self.watchdog = Watchdog(self.timetable, self.clock)
         self.commits = Commits(self.new_waiter)
         self.managers = Managers(self)
         self.executor = Executor(self.context, self.new_waiter)

@@ -6,20 +6,16 @@ whole core. When the grace is over its delivery is stopped, and opened again for
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import anyio
-import anyio.lowlevel
 import attrs
 
 from actors._ending import cut_off
 from actors._logging import get_logger
 from actors._outcomes import give_up_handling
 from actors._step import Step
+from actors._timetable import Entry, Timetable
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
 
     from actors._cell import Cell
     from actors._step import Lever
-    from actors._waiter import Waiter
 
 logger = get_logger("actors.watchdog")
 
@@ -35,22 +30,36 @@ REMIND = 1.0
 """Seconds between two ticks in which a stuck step hears of its cancellation again."""
 
 
-@attrs.frozen(order=True)
-class _Watched:
+@attrs.frozen(eq=False)
+class _Watched(Entry):
     """One step that was cut, identified by its coroutine: lever and cell may be several steps further when it is due."""
 
-    due: float
-    number: int
-    lever: Lever = attrs.field(order=False)
-    step: weakref.ref[Any] = attrs.field(order=False)
-    cell: weakref.ref[Cell] = attrs.field(order=False)
+    watchdog: Watchdog
+    lever: Lever
+    step: weakref.ref[Any]
+    cell: weakref.ref[Cell]
 
-    def runs(self) -> bool:
-        """Whether that very step still runs."""
-        return self.lever.coroutine is not None and self.lever.coroutine is self.step()
+    def stale(self) -> bool:
+        """Whether that very step has ended."""
+        return self.lever.coroutine is None or self.lever.coroutine is not self.step()
 
-    def allowed(self) -> bool:
-        """Whether it may: a protected section is not refusing."""
+    def ring(self) -> Callable[[], None] | None:
+        """Its grace is over: report it, and let it hear its cancellation for one tick."""
+        if self.stale() or self._allowed():
+            return None
+        self.watchdog.remind(self)
+        cell = self.cell()
+        if cell is not None and cell.lever is self.lever:
+            _report(cell)
+        self.lever.hush(quiet=False)
+        return self._hush
+
+    def _hush(self) -> None:
+        if not self.stale():
+            self.lever.hush(quiet=True)
+
+    def _allowed(self) -> bool:
+        """Whether it may go on: a protected section is not refusing."""
         cell = self.cell()
         if cell is None or cell.lever is not self.lever or cell.current is None:
             return False
@@ -58,78 +67,28 @@ class _Watched:
 
 
 class Watchdog:
-    """Watches the steps of one system that were cut. It sleeps, without a timer, while there are none.
+    """Watches the steps of one system that were cut.
 
     Args:
-        new_waiter: makes waiters for the system's event loop.
-        clock: tells that loop's time.
+        timetable: where it notes when to look.
+        clock: tells the event loop's time.
     """
 
-    def __init__(self, new_waiter: Callable[[], Waiter], clock: Callable[[], float]) -> None:
-        self._new_waiter = new_waiter
+    def __init__(self, timetable: Timetable, clock: Callable[[], float]) -> None:
+        self._timetable = timetable
         self._clock = clock
-        self._watched: list[_Watched] = []
-        self._numbers = itertools.count()
-        self._waiter: Waiter | None = None
-        self._wakes_at = math.inf
-        self._scope: anyio.CancelScope | None = None
+        self.step_ended = timetable.look_again  # bound once, because it is called at the end of every step
 
     def watch(self, cell: Cell, grace: float) -> None:
         """The step that this cell runs is being cut: look at it when ``grace`` seconds are over."""
         if cell.lever is None or cell.coroutine is None:
             return
-        step, due = weakref.ref(cell.coroutine), self._clock() + grace
-        self._push(_Watched(due, next(self._numbers), cell.lever, step, weakref.ref(cell)))
-        if due < self._wakes_at and self._waiter is not None:
-            self._waiter.wake()
+        watched = _Watched(self, cell.lever, weakref.ref(cell.coroutine), weakref.ref(cell))
+        self._timetable.add(self._clock() + grace, watched)
 
-    def step_ended(self) -> None:
-        """Some step has ended; if it is the one that was to be looked at next, there is nothing to wait for any more."""
-        if self._watched and self._waiter is not None and not self._watched[0].runs():
-            self._waiter.wake()
-
-    async def run(self) -> None:
-        """The task, until ``close``. Shielded: while a system is being cancelled it is needed most."""
-        with anyio.CancelScope(shield=True) as self._scope:
-            await self._run()
-
-    def close(self) -> None:
-        """No step runs any more."""
-        if self._scope is not None:
-            self._scope.cancel()
-
-    async def _run(self) -> None:
-        while True:
-            while self._watched and not self._watched[0].runs():
-                heapq.heappop(self._watched)
-            self._wakes_at = self._watched[0].due if self._watched else math.inf
-            self._waiter = self._new_waiter()
-            with anyio.CancelScope(deadline=self._wakes_at):
-                await self._waiter
-            self._waiter = None
-            await self._look(self._clock())
-
-    async def _look(self, now: float) -> None:
-        refusing: list[_Watched] = []
-        while self._watched and self._watched[0].due <= now:
-            watched = heapq.heappop(self._watched)
-            if watched.runs() and not watched.allowed():
-                refusing.append(watched)
-                self._push(attrs.evolve(watched, due=now + REMIND, number=next(self._numbers)))
-        for watched in refusing:
-            cell = watched.cell()
-            if cell is not None and cell.lever is watched.lever:
-                _report(cell)
-            watched.lever.hush(quiet=False)
-        if refusing:
-            with anyio.CancelScope(shield=True):
-                await anyio.lowlevel.checkpoint()
-        for watched in refusing:
-            if watched.runs():
-                watched.lever.hush(quiet=True)
-
-    def _push(self, watched: _Watched) -> None:
-        heapq.heappush(self._watched, watched)
+    def remind(self, watched: _Watched) -> None:
+        """It still refuses: look at it again after a while."""
+        self._timetable.add(self._clock() + REMIND, watched)
 
 
 def _report(cell: Cell) -> None:

@@ -27,6 +27,7 @@ LAYERS = """
     _reply
     _note
     _mailbox
+    _mailbox_policy
     _waiter
     _sentinel
     _thread_check
@@ -34,7 +35,9 @@ LAYERS = """
     _alarm
     _background
     _runs
+    _log_limit
     _dead_letters
+    _timetable
     _from_thread
     _waiting
     _cancellation
@@ -45,12 +48,18 @@ LAYERS = """
     _chunk_reader
     _run
     _interrupt
+    _stash
+    _behaviour
     _managers
     _outcomes
     _protect
     _stream
     _commit
     _ending
+    _overflow
+    _sending
+    _timers
+    _incarnation
     _worker
     _executor
     _cell
@@ -58,7 +67,6 @@ LAYERS = """
     _hanging
     _lifetime
     _context
-    _sending
     _asking
     _ref
     _actor

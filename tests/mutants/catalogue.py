@@ -244,7 +244,7 @@ MUTANTS = (
     mutant(
         "a queued message whose asker is gone is answered all the same",
         "_interrupt.py",
-        "        run.cell.queue.withdraw(run)\n        run.settle(",
+        "        run.cell.take_back(run)\n        run.settle(",
         "        run.settle(",
         "core/test_asker_gone.py",
     ),
@@ -287,18 +287,15 @@ MUTANTS = (
     ),
     mutant(
         "taking a message wakes no waiting sender",
-        "_mailbox.py",
-        "                self._live -= 1\n"
-        "                if self._blocked:\n"
-        "                    self._admit()\n"
-        "                return mail",
-        "                self._live -= 1\n                return mail",
+        "_mailbox_policy.py",
+        "            letter.mail.queued = False\n            self._admit()\n            if letter",
+        "            letter.mail.queued = False\n            if letter",
         "core/test_mailbox.py",
     ),
     mutant(
         "a cancelled sender leaves its message behind",
         "_sending.py",
-        "    except BaseException:\n        cell.queue.withdraw(mail)\n        raise",
+        "    except BaseException:\n        queue.withdraw(mail)\n        raise",
         "    except BaseException:\n        raise",
         "core/test_mailbox.py",
     ),
@@ -423,8 +420,8 @@ MUTANTS = (
     mutant(
         "a run stays registered after its end",
         "_outcomes.py",
-        "        _release_inline(cell, run, cell.registrar)\n",
-        "        pass\n",
+        "            return\n        _release_inline(cell, run, cell.registrar)\n",
+        "            return\n",
         "test_manager_injection.py",
     ),
     mutant(
