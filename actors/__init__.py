@@ -49,11 +49,13 @@ from actors._errors import (
 from actors._interruption import Interruption, Outcome, Receipt, Source
 from actors._mailbox import Mailbox, MailboxStatistics
 from actors._memory_manager import InMemoryCancellationManager
+from actors._pool import Pool, PoolRef
 from actors._ref import ActorRef
 from actors._run import Run, Status
 from actors._statistics import ActorStatistics
 from actors._system import ActorSystem
 from actors._timers import Timer
+from actors._topic import Topic
 from actors.agents import Agent, AgentRef, Msg
 
 __all__ = [
@@ -84,6 +86,8 @@ __all__ = [
     "MessageWithdrawn",
     "Msg",
     "Outcome",
+    "Pool",
+    "PoolRef",
     "Receipt",
     "ReplyCancelled",
     "ReplyError",
@@ -96,6 +100,7 @@ __all__ = [
     "SpawnError",
     "Status",
     "Timer",
+    "Topic",
     "UsageError",
     "WrongLoopError",
     "WrongThreadError",

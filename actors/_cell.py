@@ -35,7 +35,7 @@ from actors._run import Phase, Run, reference
 from actors._step import Ending, Lever, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from contextvars import Context
 
     import anyio
@@ -95,6 +95,7 @@ class Cell:
     start_context: Context | None = None  # in which on_start runs: that of whoever spawned the actor
     start_error: BaseException | None = None
     joiners: list[Waiter] | None = None
+    heir: Callable[[Cell], None] | None = None  # told of its death, once
     commits: list[anyio.CancelScope] | None = None  # of the commits that are under way
     completed: int = 0
     interrupted: int = 0
@@ -214,6 +215,9 @@ class Cell:
         if siblings is not None:
             siblings.pop(self.name, None)
         self._tell_joiners()
+        heir, self.heir = self.heir, None
+        if heir is not None:
+            heir(self)
 
     def add_joiner(self, waiter: Waiter) -> None:
         """Wake this one when the actor's state changes."""

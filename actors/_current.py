@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from actors._step import Step
 
 if TYPE_CHECKING:
-    from contextvars import Context
     from weakref import ReferenceType
 
     from actors._cell import Cell
+    from actors._note import Note
     from actors._ref import ActorRef
     from actors._run import Run
 
@@ -38,11 +38,11 @@ def hook_of_caller() -> Cell | None:
     return cell if cell is not None and cell.step in (Step.START, Step.STOP) else None
 
 
-def sender_in(context: Context | None) -> ActorRef[Any, Any, Any] | None:
-    """The actor in whose run this context was copied; None if there was none, or that run is over and forgotten."""
-    reference = context.get(current_run) if context is not None else None
+def sender_of(mail: Run[Any, Any] | Note) -> ActorRef[Any, Any, Any] | None:
+    """The actor in whose run this was sent; None if there was none, if that run is forgotten, or if its reply had begun."""
+    reference = mail.context.get(current_run) if mail.context is not None else None
     run = reference() if reference is not None else None
-    return run.cell.ref if run is not None else None
+    return run.cell.ref if run is not None and run is not mail else None
 
 
 def sender() -> ActorRef[Any, Any, Any] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actors._current import sender_in
+from actors._current import sender_of
 from actors._errors import ActorStopped, ReplyStuckError
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
@@ -177,7 +177,7 @@ def _stuck_error(cell: Cell, run: Run[Any, Any], where: str) -> ReplyStuckError:
 
 def refuse(cell: Cell, mail: Run[Any, Any] | Note) -> None:
     """A message that will not be answered: its asker is told, or it becomes a dead letter."""
-    sender = sender_in(mail.context)
+    sender = sender_of(mail)
     if isinstance(mail, Run):
         forget_registration(cell, mail)
         if not mail.settle("stopped", error=stopped_error(cell, mail)) or mail.origin is not Origin.TELL:

@@ -145,8 +145,12 @@ async def _stop_here(cell: Cell) -> None:
     _ending.die(cell)
 
 
-def _all(cells: dict[str, Cell] | None) -> Iterator[Cell]:
+def _all(cells: dict[str, Cell]) -> Iterator[Cell]:
     """Children before parents, in reverse start order."""
-    for cell in reversed(list((cells or {}).values())):
-        yield from _all(cell.children)
-        yield cell
+    order: list[Cell] = []
+    to_visit = list(reversed(cells.values()))
+    while to_visit:  # a list and no recursion: a tree may be deeper than functions may call each other
+        cell = to_visit.pop()
+        order.append(cell)
+        to_visit.extend(reversed((cell.children or {}).values()))
+    return reversed(order)

@@ -50,6 +50,32 @@ async def spawn(
     interrupt_timeout: float,
 ) -> RefT:
     """See :meth:`ActorSystem.spawn`."""
+    cell = enter(
+        system,
+        parent,
+        actor,
+        name=name,
+        registrar=registrar,
+        mailbox=mailbox or PLAIN,
+        interrupt_timeout=interrupt_timeout,
+    )
+    await started(cell)
+    ref: Any = cell.ref
+    made: RefT = ref
+    return made
+
+
+def enter(
+    system: ActorSystem,
+    parent: Cell | None,
+    actor: Any,
+    *,
+    name: str | None,
+    registrar: Registrar | None,
+    mailbox: Mailbox,
+    interrupt_timeout: float,
+) -> Cell:
+    """Bring the actor in, without waiting for its ``on_start``, which runs in the caller's context. It takes messages already."""
     instance = _instance(actor)
     instance._check()
     if "_actor_context" in instance.__dict__:
@@ -64,7 +90,7 @@ async def spawn(
         path=f"{system.name if parent is None else parent.path}/{chosen}",
         parent=parent,
         actor=instance,
-        mailbox=mailbox or PLAIN,
+        mailbox=mailbox,
         queue=MailQueue(),
         interrupt_timeout=interrupt_timeout,
         registrar=registrar,
@@ -77,24 +103,26 @@ async def spawn(
     if not instance._overrides("on_start"):
         cell.live()
     else:
-        await _start(cell)
-    ref: Any = cell.ref
-    made: RefT = ref
-    return made
+        cell.start_context = copy_context()
+        cell.next_step = Step.START
+        cell.wake()
+    return cell
 
 
-async def _start(cell: Cell) -> None:
-    """Run ``on_start``, in the caller's context, and wait for it."""
-    cell.start_context = copy_context()
-    cell.next_step = Step.START
-    cell.wake()
-    waiter = cell.system.new_waiter()
-    cell.joiners = [waiter]
-    try:
-        await waiter
-    except BaseException:
-        _ending.begin_end(cell, _ending.End.KILL)
-        raise
+async def started(cell: Cell) -> None:
+    """Wait for ``on_start``. Whoever is cancelled meanwhile takes the actor with it.
+
+    Raises:
+        Exception: whatever it raised.
+    """
+    if cell.starting:
+        waiter = cell.system.new_waiter()
+        cell.add_joiner(waiter)
+        try:
+            await waiter
+        except BaseException:
+            _ending.begin_end(cell, _ending.End.KILL)
+            raise
     if cell.start_error is not None:
         raise cell.start_error
 

@@ -46,7 +46,7 @@ def statistics(cell: Cell) -> ActorStatistics:
     """The snapshot of now."""
     return ActorStatistics(
         path=cell.path,
-        state=_state(cell),
+        state=state_of(cell),
         queued=len(cell.queue),
         stashed=len(cell.stash or ()),
         mailbox=cell.queue.statistics(),
@@ -66,7 +66,8 @@ def doing(cell: Cell) -> str:
     return f"{cell.step.value}, at {where_suspended(cell.coroutine)}"
 
 
-def _state(cell: Cell) -> Literal["starting", "idle", "busy", "ending", "dead"]:
+def state_of(cell: Cell) -> Literal["starting", "idle", "busy", "ending", "dead"]:
+    """Where it is in its life, and whether it has something to do."""
     if cell.dead:
         return "dead"
     if cell.ending is not None:

@@ -46,6 +46,7 @@ class Worker:
         "_inner",
         "_may_hear",
         "_outer",
+        "_since",
         "_task",
         "_waiter",
         "_was_cut",
@@ -66,6 +67,7 @@ class Worker:
         self.awake = False
         self.quiet = False
         self._may_hear = False
+        self._since = 0.0  # when the step suspended, if it has
         self._was_cut = False  # the step before was cut; handle_interrupt follows
         self.clean = True  # nothing has happened to the task that could reach another step
         self.cell: Cell | None = None  # the cell that it serves now
@@ -73,6 +75,9 @@ class Worker:
         self.thrown: BaseException | None = None  # what came out of that step, if it was no plain exception
 
     # -- the hold on the step
+
+    def suspended_since(self) -> float | None:
+        return None if self.awake else self._since
 
     def cut(self) -> None:
         self._outer.cancel()
@@ -176,6 +181,7 @@ class Worker:
 
     async def _await_rest(self, cell: Cell, rest: Drive) -> None:
         """The step has suspended: let somebody else serve the queue until it has ended."""
+        self._since = cell.system.clock()
         limit = cell.time_limit
         if limit is not None:
             self._outer.deadline = anyio.current_time() + limit

@@ -32,6 +32,7 @@ LAYERS = """
     _sentinel
     _thread_check
     _statistics
+    _snapshot
     _alarm
     _background
     _runs
@@ -69,8 +70,11 @@ LAYERS = """
     _context
     _asking
     _ref
+    _topic
     _actor
     _spawn
+    _crew
+    _pool
     agents
     _system
     debug

@@ -149,7 +149,8 @@ async def test_stop_settles_what_is_stashed(system, settlements, drain):
         await ref.stop(drain=drain)
         with pytest.raises(ActorStopped):
             await asked.result()
-    assert [(letter.path, letter.message) for letter in system.dead_letters] == [("system/door", "told")]
+    (letter,) = system.dead_letters
+    assert (letter.path, letter.message, letter.sender) == ("system/door", "told", None)
     assert set(settlements.values()) == {1}
 
 
