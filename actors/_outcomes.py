@@ -41,7 +41,7 @@ def after_reply(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> N
     elif cell.ending is not None and cell.ending.kills:
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
     elif run.request is None:
-        put_aside(cell, run)
+        put_aside(cell, run)  # what came out says that it was stashed
     else:
         if cell.actor is not None:
             cell.actor._reply_ended("interrupted")
