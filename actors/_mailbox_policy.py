@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from actors._waiter import Waiter
 
 
+EXPIRED_IN_A_ROW = 64
+"""Messages that have waited too long, after which the event loop turns. Without it a long backlog of them holds it up."""
+
+
 @attrs.define(eq=False)
 class Letter(Generic[MailT]):
     """One message in its place.
@@ -117,6 +121,7 @@ class PolicyQueue(Generic[MailT]):
         clock: tells the event loop's time.
         sender: tells which actor the calling code belongs to.
         expired: is given each message that has waited too long, and its sender.
+        pause: makes something that lets others have their turn, to be taken after so many of them in a row.
     """
 
     __slots__ = (
@@ -128,6 +133,7 @@ class PolicyQueue(Generic[MailT]):
         "_first",
         "_lanes",
         "_letters",
+        "_pause",
         "_peak",
         "_rejected",
         "_sender",
@@ -140,11 +146,13 @@ class PolicyQueue(Generic[MailT]):
         clock: Callable[[], float],
         sender: Callable[[], ActorRef[Any, Any, Any] | None],
         expired: Callable[[MailT, ActorRef[Any, Any, Any] | None], None],
+        pause: Callable[[], MailT],
     ) -> None:
         self.mailbox = mailbox
         self._clock = clock
         self._sender = sender
         self._expired = expired
+        self._pause = pause
         self._first: deque[MailT] = deque()  # put back in front of all others
         self._lanes: Lanes[MailT] = Lanes()
         self._blocked: Lanes[MailT] = Lanes()  # of senders that wait for room
@@ -205,6 +213,7 @@ class PolicyQueue(Generic[MailT]):
             self._admit()
             return mail
         now = self._clock() if self.mailbox.expiry is not None else -math.inf
+        patience = EXPIRED_IN_A_ROW
         while (letter := self._lanes.pop()) is not None:
             del self._letters[letter.mail]
             letter.mail.queued = False
@@ -213,6 +222,9 @@ class PolicyQueue(Generic[MailT]):
                 return letter.mail
             self._expired_count += 1
             self._expired(letter.mail, letter.sender)
+            patience -= 1
+            if not patience:
+                return self._pause()
         return None
 
     def withdraw(self, mail: MailT) -> bool:

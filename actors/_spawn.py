@@ -15,6 +15,7 @@ from actors._current import sender
 from actors._errors import ActorStopped, SpawnError
 from actors._mailbox import Mailbox, MailQueue
 from actors._mailbox_policy import PolicyQueue
+from actors._note import Note
 from actors._overflow import expired
 from actors._step import Step
 from actors._thread_check import check_thread
@@ -96,7 +97,7 @@ def enter(
         registrar=registrar,
     )
     if not cell.mailbox.plain:
-        cell.queue = PolicyQueue(cell.mailbox, system.clock, sender, partial(expired, cell))
+        cell.queue = PolicyQueue(cell.mailbox, system.clock, sender, partial(expired, cell), partial(_pause, system))
     cell.ref = instance._make_ref(cell)
     instance.__dict__["_actor_context"] = ActorContext(cell)
     siblings[chosen] = cell
@@ -125,6 +126,10 @@ async def started(cell: Cell) -> None:
             raise
     if cell.start_error is not None:
         raise cell.start_error
+
+
+def _pause(system: ActorSystem) -> Note:
+    return Note("_let_others_turn", None, system.context.copy())
 
 
 def _instance(factory: Any) -> Actor[Any, Any, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import anyio
+import anyio.lowlevel
 import pytest
 
 from actors import Mailbox, MessageExpired
@@ -91,6 +94,37 @@ async def test_a_run_that_is_interrupted_while_it_waits_is_answered_and_does_not
     gate.open()
     assert (await run).reason == "not needed"
     assert len(actor.handled) == 1
+
+
+async def test_a_long_backlog_that_has_expired_does_not_hold_up_the_event_loop(system):
+    """performance.md 4: fairness is part of correctness. Nor does a drain end before it is over."""
+    _, ref, gate = await busy(system, Mailbox(expiry=5.0))
+    for number in range(1000):
+        ref.tell_nowait(number)
+    await anyio.sleep(6)
+    last = await ref.request("last")
+    depths = []
+    gate.open()
+    while not last.settled:
+        depths.append(ref.statistics().queued)
+        await anyio.lowlevel.checkpoint()
+    assert await last == "last"
+    steps = [before - after for before, after in itertools.pairwise(depths)]
+    assert max(steps) <= 200
+    assert ref.statistics().mailbox.expired == 1000
+    assert system.dead_letters.count == 1000
+
+
+async def test_leaving_the_system_drains_behind_a_backlog_that_has_expired(new_system):
+    """Promise 19."""
+    async with new_system() as system:
+        _, ref, gate = await busy(system, Mailbox(expiry=5.0))
+        for number in range(1000):
+            ref.tell_nowait(number)
+        await anyio.sleep(6)
+        last = await ref.request("last")
+        gate.open()
+    assert await last == "last"
 
 
 async def test_nothing_ticks_while_messages_wait(system):

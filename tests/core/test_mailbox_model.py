@@ -109,7 +109,7 @@ steps = st.one_of(
 def test_it_does_what_the_model_does(mailbox, program):  # noqa: C901, PLR0915 - read from top to bottom
     model = Model(mailbox)
     expired, sent, taken, waiters = [], [], [], {}
-    queue = PolicyQueue(mailbox, lambda: model.now, lambda: None, lambda mail, _: expired.append(mail))
+    queue = PolicyQueue(mailbox, lambda: model.now, lambda: None, lambda mail, _: expired.append(mail), None)
     peak = 0
     for what, number, seconds in program:
         if what == "send":
