@@ -12,9 +12,13 @@ a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
 #   _errors, _interruption, _logging                 records, errors, log events
 #   _cancellation, abc, _memory_manager, _registrar  where runs are registered and marked as cancelled
 #   _waiter, _mailbox, _run, _waiting                one message on its way, and who waits for it
+#   _mailbox_policy, _overflow, _dead_letters        messages that may have to give way, and who is told
 #   _interrupt, _outcomes, _ending, _cell            one actor: what it does next, and what an ending means
-#   _worker, _executor, _watchdog                    how a step is run: the one place that opens the scope of a reply
+#   _stash, _behaviour, _timers, _incarnation        what an actor does about its own messages
+#   _worker, _executor, _timetable, _watchdog        how a step is run: the one place that opens the scope of a reply
 #   _ref, _actor, _context, _spawn, _system          what users hold
+#   _topic, _crew, _pool                             groups of actors
+#   debug                                            what is going on
 #   agents                                           actors that talk in messages
 #   testing                                          for tests
 
