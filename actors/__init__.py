@@ -13,10 +13,14 @@ a human"; ours is AG-UI's ``cancelled`` and A2A's ``CANCELED``.)
 #   _events, events                                  what happens in a system, for those who watch it
 #   _cancellation, abc, _memory_manager, _registrar  where runs are registered and marked as cancelled
 #   _waiter, _mailbox, _run, _waiting                one message on its way, and who waits for it
+#   _mailbox_policy, _overflow, _dead_letters        messages that may have to give way, and who is told
 #   _interrupt, _outcomes, _ending, _cell            one actor: what it does next, and what an ending means
-#   _worker, _executor, _watchdog                    how a step is run: the one place that opens the scope of a reply
+#   _stash, _behaviour, _timers, _incarnation        what an actor does about its own messages
+#   _worker, _executor, _timetable, _watchdog        how a step is run: the one place that opens the scope of a reply
 #   _supervision, _supervisor, _restart, _death_watch  what happens when an actor fails or ends, and who hears of it
 #   _ref, _actor, _context, _spawn, _system          what users hold
+#   _topic, _crew, _pool                             groups of actors
+#   debug                                            what is going on
 #   agents                                           actors that talk in messages
 #   testing                                          for tests
 
@@ -35,6 +39,8 @@ from actors._errors import (
     Interrupted,
     MailboxFull,
     ManagerError,
+    MessageDropped,
+    MessageExpired,
     MessageWithdrawn,
     ReplyCancelled,
     ReplyError,
@@ -50,14 +56,17 @@ from actors._errors import (
 from actors._events import DeadLetter
 from actors._interruption import Interruption, Outcome, Receipt, Source
 from actors._left_queued import LeftQueued
-from actors._mailbox import Mailbox
+from actors._mailbox import Mailbox, MailboxStatistics
 from actors._memory_manager import InMemoryCancellationManager
+from actors._pool import Pool, PoolRef
 from actors._ref import ActorRef
 from actors._run import Run, Status
 from actors._signals import Stopping, stop_on_signals
 from actors._statistics import ActorStatistics
 from actors._supervision import Supervision, one_for_all, one_for_one, rest_for_one
 from actors._system import ActorSystem
+from actors._timers import Timer
+from actors._topic import Topic
 from actors.agents import Agent, AgentRef, Msg
 
 __all__ = [
@@ -83,10 +92,15 @@ __all__ = [
     "LeftQueued",
     "Mailbox",
     "MailboxFull",
+    "MailboxStatistics",
     "ManagerError",
+    "MessageDropped",
+    "MessageExpired",
     "MessageWithdrawn",
     "Msg",
     "Outcome",
+    "Pool",
+    "PoolRef",
     "Receipt",
     "ReplyCancelled",
     "ReplyError",
@@ -101,6 +115,8 @@ __all__ = [
     "Stopping",
     "Supervision",
     "Terminated",
+    "Timer",
+    "Topic",
     "UsageError",
     "WrongLoopError",
     "WrongThreadError",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Generic
 
+import anyio.lowlevel
+
 from actors._compat import TypeVar
 from actors._errors import SpawnError, UsageError
 from actors._ref import ActorRef
@@ -119,6 +121,10 @@ class Actor(Generic[M, R, C]):
             raise SpawnError(
                 f"{kind.__qualname__}.reply is an async generator, and there is no assemble(chunks) to make its reply"
             )
+
+    async def _let_others_turn(self, _message: object, /) -> None:
+        """Nothing, but not without letting the event loop turn."""
+        await anyio.lowlevel.checkpoint()
 
     def _reply_ended(self, status: Status, /) -> None:
         """The current reply has ended like this; called before ``handle_interrupt``, and before the asker is told."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors._behaviour import unbecome
 from actors._current import current_hook, current_run
 from actors._ending import End, after_start, after_stop, next_ending_step
 from actors._errors import DuplicateRunError
@@ -20,14 +21,23 @@ from actors._events import Started
 from actors._interrupt import interrupt_and_wait
 from actors._logging import get_logger
 from actors._note import Note
-from actors._outcomes import after_handle, after_register, after_reply, conclude, registered, settle, still_right
+from actors._outcomes import (
+    after_handle,
+    after_register,
+    after_reply,
+    conclude,
+    forget_registration,
+    registered,
+    settle,
+    still_right,
+)
 from actors._reply import coroutine_of, reply_coroutine
 from actors._run import HANDLING, REGISTERING, Run, reference
 from actors._step import REPLY, RETURNED, Ending, Lever, Step
 from actors._waiter import wake
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from contextvars import Context
 
     import anyio
@@ -36,11 +46,13 @@ if TYPE_CHECKING:
     from actors._death_watch import Bonds
     from actors._events import Death
     from actors._interruption import Receipt
-    from actors._mailbox import MailQueue
+    from actors._mailbox import Mailbox
+    from actors._mailbox_policy import Queue
     from actors._ref import ActorRef
     from actors._registrar import Registrar
     from actors._supervisor import Supervised
     from actors._system import ActorSystem
+    from actors._timers import Timer
     from actors._waiter import Waiter
 
 logger = get_logger("actors.cell")
@@ -64,7 +76,8 @@ class Cell:
     name: str
     parent: Cell | None
     actor: Actor[Any, Any, Any] | None
-    queue: MailQueue[Run[Any, Any] | Note]
+    mailbox: Mailbox
+    queue: Queue[Run[Any, Any] | Note]
     interrupt_timeout: float
     registrar: Registrar | None
     hears_endings: bool  # whether the actor wants to know how its replies end
@@ -74,6 +87,8 @@ class Cell:
     children: dict[str, Cell] | None = None
     current: Run[Any, Any] | None = None
     urgent: deque[Run[Any, Any] | Note] | None = None  # before all messages: runs interrupted while queued, deaths
+    stash: dict[Run[Any, Any], None] | None = None  # put aside by the actor, in order
+    timers: dict[Timer, None] | None = None  # those that are active
     step: Step | None = None
     next_step: Step | None = None
     lever: Lever | None = None  # the hold on the step that runs now
@@ -85,6 +100,7 @@ class Cell:
     start_context: Context | None = None  # in which on_start runs: that of whoever spawned the actor
     start_error: BaseException | None = None
     joiners: list[Waiter] | None = None
+    heir: Callable[[Cell], None] | None = None  # told of its death, once
     commits: list[anyio.CancelScope] | None = None  # of the commits that are under way
     supervised: Supervised | None = None  # what happens when it fails; None: it goes on
     bonds: Bonds | None = None  # who watches it, and whom it watches
@@ -168,7 +184,7 @@ class Cell:
 
     def answer_next(self, run: Run[Any, Any]) -> None:
         """This queued run has been interrupted: it is answered at the next turn boundary, before other messages."""
-        self.queue.withdraw(run)
+        self._take_out(run)
         self.before_messages(run)
 
     def before_messages(self, mail: Run[Any, Any] | Note) -> None:
@@ -177,6 +193,15 @@ class Cell:
             self.urgent = deque()
         self.urgent.append(mail)
         self.wake()
+
+    def take_back(self, run: Run[Any, Any]) -> None:
+        """This queued run is to be settled without its turn."""
+        self._take_out(run)
+        forget_registration(self, run)
+
+    def _take_out(self, run: Run[Any, Any]) -> None:
+        if not self.queue.withdraw(run) and self.stash is not None:
+            self.stash.pop(run, None)
 
     async def interrupt(
         self, run: Run[Any, Any] | None, *, reason: str, by: str | None, message: object, grace: float
@@ -196,7 +221,15 @@ class Cell:
     @property
     def path(self) -> str:
         """Its place in its system: the names from the system down, with slashes."""
-        return f"{self.system.name if self.parent is None else self.parent.path}/{self.name}"
+        if self.parent is None:
+            return f"{self.system.name}/{self.name}"
+        names = [self.name]
+        above: Cell | None = self.parent
+        while above is not None:  # a loop and no recursion: a tree may be deeper than functions may call each other
+            names.append(above.name)
+            above = above.parent
+        names.append(self.system.name)
+        return "/".join(reversed(names))
 
     @property
     def starting(self) -> bool:
@@ -235,11 +268,18 @@ class Cell:
     def bury(self) -> None:
         """It is gone: its name is free, whoever waits for it is told."""
         self.state = State.DEAD
+        unbecome(self)
         self.actor = None
         siblings = self.system.roots if self.parent is None else self.parent.children
         if siblings is not None:
             siblings.pop(self.name, None)
         self._tell_joiners()
+
+    def tell_heir(self) -> None:
+        """It is gone, and everybody else has been told."""
+        heir, self.heir = self.heir, None
+        if heir is not None:
+            heir(self)
 
     def add_joiner(self, waiter: Waiter) -> None:
         """Wake this one when the actor's state changes."""
@@ -277,7 +317,7 @@ class Cell:
             mail = self.queue.take()
             if type(mail) is Run:
                 self.current = mail
-                if self.registrar is None:
+                if self.registrar is None or mail.registered:
                     return REPLY
                 step = self._register(mail, self.registrar)
                 if step is not None:

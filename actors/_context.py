@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
+from actors._behaviour import become, unbecome
 from actors._commit import commit
 from actors._compat import TypeVar
 from actors._current import running
@@ -11,10 +12,12 @@ from actors._death_watch import HOOK, unwatch, watch
 from actors._errors import ActorStopped, UsageError
 from actors._outcomes import interrupted_error
 from actors._protect import Protected
+from actors._stash import leave_to_stash, unstash
 from actors._thread_check import check_thread
+from actors._timers import start_timer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from actors._cell import Cell
     from actors._errors import Interrupted
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from actors._spawn import Spawnable
     from actors._supervision import Supervision
     from actors._system import ActorSystem
+    from actors._timers import Timer
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -75,6 +79,77 @@ class ActorContext(Generic[M, R, C]):
             run.emit(chunk)
         elif self._cell.current is None:
             raise UsageError(f"{self._cell.path} is in no run, so there is nothing to emit to", ref=self._cell.ref)
+
+    def stash(self) -> NoReturn:
+        """Put the current message aside, to be answered later; whoever asked waits on, and stays able to interrupt it by its id.
+
+        It ends the reply, by raising something that has to get out of it. The message comes back with ``unstash_all``, and its
+        reply then begins anew. How many fit is up to the actor's mailbox (``stash_capacity``). The actor's end settles what is
+        stashed as what is queued: by ``ActorStopped``, or a dead letter.
+
+        Raises:
+            MailboxFull: the stash is full.
+            UsageError: the reply has produced chunks already, or the calling code is part of no reply of this actor.
+        """
+        raise leave_to_stash(self._cell, self._current_run("stash"))
+
+    def unstash_all(self) -> int:
+        """Put all that is stashed back into the mailbox, in order, in front of what waits there; returns how many there were."""
+        check_thread(self._cell)
+        return unstash(self._cell)
+
+    def become(self, behaviour: Callable[[M], Awaitable[R] | AsyncIterator[C]], /) -> None:
+        """Answer by this from the next message on, in place of ``reply`` or whatever came before; ``handle_interrupt`` stays.
+
+        It lasts until ``unbecome``, or until another instance takes this one's place. An interrupt changes nothing about it.
+
+        Args:
+            behaviour: a method or function like ``reply``.
+
+        Raises:
+            UsageError: it is none.
+            ActorStopped: the actor has ended.
+        """
+        check_thread(self._cell)
+        become(self._cell, behaviour)
+
+    def unbecome(self) -> None:
+        """Answer by ``reply`` again, from the next message on."""
+        check_thread(self._cell)
+        unbecome(self._cell)
+
+    def after(self, seconds: float, message: M) -> Timer:
+        """Tell this actor a message later, once.
+
+        Timers end with their actor: they are off when it begins to end, and when its system begins to drain. Then a new one is
+        not active from the beginning. A full mailbox treats the message as it treats others, and what would wait for room, waits.
+        The message is sent in a copy of the calling code's context.
+
+        Args:
+            seconds: when, from now.
+            message: what to tell.
+
+        Raises:
+            UsageError: the number of seconds cannot be.
+        """
+        check_thread(self._cell)
+        return start_timer(self._cell, message, seconds, again=False)
+
+    def every(self, seconds: float, message: M) -> Timer:
+        """Tell this actor a message again and again, first when so many seconds are over.
+
+        The times are fixed when it is set, so it does not drift. Nothing piles up: while the last message still waits for its
+        turn, none is sent, and times that were missed are not made up for. Otherwise as ``after``.
+
+        Args:
+            seconds: from one to the next.
+            message: what to tell.
+
+        Raises:
+            UsageError: the number of seconds cannot be.
+        """
+        check_thread(self._cell)
+        return start_timer(self._cell, message, seconds, again=True)
 
     def protect(self) -> Protected:
         """``async with self.context.protect():`` an interrupt that comes meanwhile takes effect at the end of the block.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from actors._cell import Cell
+    from actors._note import Note
+    from actors._ref import ActorRef
     from actors._run import Run
 
 current_run: ContextVar[ReferenceType[Run[Any, Any]] | None] = ContextVar("actors_current_run", default=None)
@@ -34,6 +36,20 @@ def hook_of_caller() -> Cell | None:
     reference = current_hook.get()
     cell = reference() if reference is not None else None
     return cell if cell is not None and cell.step in (Step.START, Step.STOP) else None
+
+
+def sender_of(mail: Run[Any, Any] | Note) -> ActorRef[Any, Any, Any] | None:
+    """The actor in whose run this was sent; None if there was none, if that run is forgotten, or if its reply had begun."""
+    reference = mail.context.get(current_run) if mail.context is not None else None
+    run = reference() if reference is not None else None
+    return run.cell.ref if run is not None and run is not mail else None
+
+
+def sender() -> ActorRef[Any, Any, Any] | None:
+    """The actor that the calling code belongs to, in one of its runs or hooks."""
+    run = running()
+    cell = run.cell if run is not None else hook_of_caller()
+    return cell.ref if cell is not None else None
 
 
 def running() -> Run[Any, Any] | None:

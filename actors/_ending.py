@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actors._current import is_own
+from actors._current import is_own, sender_of
 from actors._death_watch import death_came, unwatch
 from actors._errors import ActorStopped, ReplyStuckError
 from actors._events import Stopped
 from actors._interrupt import GRACE, interrupt_run
 from actors._logging import get_logger
-from actors._outcomes import conclude, stopped_error
+from actors._outcomes import conclude, forget_registration, stopped_error
 from actors._run import Origin, Run
+from actors._stash import take_stash
 from actors._step import Ending, Step
 from actors._waiting import waiting, waits_for_itself
 from actors._where import where_suspended
@@ -61,6 +62,7 @@ def begin_end(cell: Cell, end: End, *, finish: bool = False) -> None:
     if end is End.DRAIN and cell.restarting:
         end = End.STOP  # there is no instance that could answer what is queued
     cell.ending = end
+    cancel_timers(cell)
     if end.refuses:
         refuse_all(cell)
     if end is End.KILL or (cell.starting and end is not End.DRAIN):
@@ -81,6 +83,13 @@ def _cut_everything(cell: Cell) -> None:
     if cell.lever is not None:
         cell.system.watchdog.watch(cell, GRACE)
         cell.lever.cut()
+
+
+def cancel_timers(cell: Cell) -> None:
+    """The actor, or its system, is ending, or another instance goes on in its place."""
+    for timer in tuple(cell.timers or ()):
+        timer.cancel()
+    cell.timers = None
 
 
 async def stop(cell: Cell, *, drain: bool, timeout: float | None) -> None:
@@ -119,6 +128,8 @@ async def join(cell: Cell) -> None:
 
 def next_ending_step(cell: Cell) -> Step | None:
     """What an ending actor does once it has nothing left to answer: end its children, last started first, then itself."""
+    if cell.ending is not End.RESTART:  # the next instance takes it up
+        refuse_stashed(cell)
     if cell.children:
         child = next(reversed(cell.children.values()))
         unwatch(cell, child)
@@ -196,6 +207,7 @@ def die(cell: Cell) -> None:
         cell.parent.wake()
         if cell.parent.ending.kills and cell.parent.children:
             next(reversed(cell.parent.children.values())).wake()  # its turn
+    cell.tell_heir()
 
 
 def cut_off(cell: Cell) -> None:
@@ -225,11 +237,12 @@ def stuck_error(cell: Cell, run: Run[Any, Any] | None, where: str) -> ReplyStuck
 
 def refuse(cell: Cell, mail: Run[Any, Any] | Note) -> None:
     """A message that will not be answered: its asker is told, or it becomes a dead letter."""
+    sender = sender_of(mail)
     if isinstance(mail, Run):
-        if mail.settle("stopped", error=stopped_error(cell, mail)) and mail.origin is Origin.TELL:
-            cell.system.dead_letters.add(cell, mail.message, "the actor has stopped")
-    else:
-        cell.system.dead_letters.add(cell, mail.message, "the actor has stopped")
+        forget_registration(cell, mail)
+        if not mail.settle("stopped", error=stopped_error(cell, mail)) or mail.origin is not Origin.TELL:
+            return
+    cell.system.dead_letters.add(cell, mail.message, "the actor has stopped", sender)
 
 
 def refuse_new(cell: Cell) -> ActorStopped:
@@ -241,8 +254,15 @@ def refuse_new(cell: Cell) -> ActorStopped:
     )
 
 
+def refuse_stashed(cell: Cell) -> None:
+    """Nothing will make the actor take up again what it has put aside."""
+    for run in take_stash(cell):
+        refuse(cell, run)
+
+
 def refuse_all(cell: Cell) -> None:
     """Nothing that waits will be answered."""
+    refuse_stashed(cell)
     for mail in cell.queue.clear():
         refuse(cell, mail)
     for mail in cell.urgent or ():

@@ -13,7 +13,9 @@
     │   └── ReplyTypeError              the reply is not what ``expect=`` asked for
     ├── DeliveryError               the message: it was never answered
     │   ├── ActorStopped                the actor is gone
-    │   ├── MailboxFull                 there was no room, and the caller would not wait
+    │   ├── MailboxFull                 there was no room, and it was not sent
+    │   ├── MessageDropped              there was no room, and it had to give way to another one
+    │   ├── MessageExpired              it had waited for longer than it was good for
     │   ├── MessageWithdrawn            somebody took it back while it was queued
     │   └── AskTimeout                  the asker's own time was up (also a TimeoutError)
     ├── ReplyError                  the reply: it began, and gave no value
@@ -125,7 +127,15 @@ class ActorStopped(DeliveryError):  # noqa: N818 - an outcome, named like Interr
 
 
 class MailboxFull(DeliveryError):  # noqa: N818 - named for the situation, like queue.Full
-    """A bounded mailbox had no room, and the caller asked not to wait."""
+    """A bounded mailbox had no room, and the caller asked not to wait, or the mailbox lets nobody wait. Or a stash had none."""
+
+
+class MessageDropped(DeliveryError):  # noqa: N818 - an outcome, named like MessageWithdrawn
+    """A bounded mailbox (``drop_oldest``, ``drop_newest``) had no room, and this message was the one to give way."""
+
+
+class MessageExpired(DeliveryError):  # noqa: N818 - an outcome, named like MessageWithdrawn
+    """When its turn came, the message had waited for longer than its mailbox's ``expiry``; its run never began."""
 
 
 class MessageWithdrawn(DeliveryError):  # noqa: N818 - an outcome, not a fault

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from actors._interruption import Source
+    from actors._ref import ActorRef
     from actors._waiter import Waiter
 
 Death: TypeAlias = Literal["stopped", "killed", "failed"]
@@ -125,10 +126,13 @@ class DeadLetter(Event):
         path: the actor it was for.
         message: the message.
         reason: why it was not delivered, in words.
+        sender: the actor that sent it; None if it was none. For what was left in a mailbox without bounds, it is known only
+            while the run that sent it goes on.
     """
 
     message: Any
     reason: str
+    sender: ActorRef[Any, Any, Any] | None = None
 
 
 class EventStream:

@@ -112,7 +112,7 @@ def asker_gone(run: Run[Any, Any], asker: Run[Any, Any] | None, source: Source) 
     if run.detached:
         return
     if run.phase is QUEUED and run.request is None:
-        run.cell.queue.withdraw(run)
+        run.cell.take_back(run)
         run.settle("stopped", error=MessageWithdrawn("its asker is gone", ref=run.cell.ref, run_id=run.known_id))
     elif asker is not None and asker.request is not None:
         interrupt_below(asker, run)
@@ -136,6 +136,22 @@ async def interrupt_and_wait(
         with anyio.move_on_after(grace), waiting(cell):
             await _ended(run)
     return receipt(run, reason=reason, by=by, elapsed=anyio.current_time() - began)
+
+
+async def interrupt_all_and_wait(
+    runs: list[Run[Any, Any]], *, reason: str, by: str | None, message: object, grace: float
+) -> tuple[Receipt, ...]:
+    """Interrupt them all, then wait until all have ended, or the grace is over. Their receipts, in the same order."""
+    began = anyio.current_time()
+    for run in runs:
+        interrupt_run(run, reason=reason, by=by, message=message, grace=grace)
+    with anyio.move_on_after(grace):
+        for run in runs:
+            if not waits_for_itself(run.cell):
+                with waiting(run.cell):
+                    await _ended(run)
+    elapsed = anyio.current_time() - began
+    return tuple(receipt(run, reason=reason, by=by, elapsed=elapsed) for run in runs)
 
 
 def receipt(run: Run[Any, Any], *, reason: str, by: str | None, elapsed: float) -> Receipt:

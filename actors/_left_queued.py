@@ -39,7 +39,9 @@ class LeftQueued:
 def report_left(system: ActorSystem, cells: Iterable[Cell]) -> None:
     """These actors answer nothing any more: what waits there is logged, and added to ``system.left_queued``."""
     for cell in cells:
-        messages: list[Any] = [mail.message for mail in (*(cell.urgent or ()), *cell.queue) if isinstance(mail, Run)]
+        messages: list[Any] = [
+            mail.message for mail in (*(cell.urgent or ()), *(cell.stash or ()), *cell.queue) if isinstance(mail, Run)
+        ]
         if messages:
             kinds = Counter(type(message).__qualname__ for message in messages)
             left = LeftQueued(cell.path, len(messages), dict(kinds))

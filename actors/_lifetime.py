@@ -35,7 +35,7 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
     try:
         async with anyio.create_task_group() as services:
             system.background = Background(services, system.context)
-            system.background.start(system.watchdog.run, "watchdog", again=True)
+            system.background.start(system.timetable.run, "timetable", again=True)
             try:
                 async with anyio.create_task_group() as workers:
                     system.end_with(workers.cancel_scope)
@@ -57,7 +57,8 @@ async def lifetime(system: ActorSystem) -> AsyncGenerator[None]:
             finally:
                 with anyio.CancelScope(shield=True):
                     await _clean_up(system)
-                system.watchdog.close()
+                system.timetable.close()
+                system.dead_letters.summarise()
                 report.end()
                 services.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -84,7 +85,8 @@ def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _end_in_order(system: ActorSystem) -> None:
-    """Let everything that is queued or running end by itself, for a while; then stop all actors."""
+    """Let everything that is queued or running end by itself, for a while, without timers; then stop all actors."""
+    _end_timers(system)
     system.commits.limit(anyio.current_time() + system.drain_timeout)
     with anyio.move_on_after(system.drain_timeout) as scope:
         await _drained(system)
@@ -111,11 +113,18 @@ async def _drained(system: ActorSystem) -> None:
         await busy.ended()
 
 
+def _end_timers(system: ActorSystem) -> None:
+    system.takes_timers = False
+    for cell in _all(system.roots):
+        _ending.cancel_timers(cell)
+
+
 def _close(system: ActorSystem) -> None:
     """Nothing new begins; what still runs, after a sudden end, is about to be cut."""
     system.is_open = False
     for restarts in tuple(system.rounds):
         restarts.cancel()
+    _end_timers(system)
     system.executor.close()
     system.commits.limit(anyio.current_time() + system.drain_timeout)
     for cell in system.executor.running():
@@ -156,8 +165,12 @@ async def _stop_here(cell: Cell) -> None:
     _ending.die(cell)
 
 
-def _all(cells: dict[str, Cell] | None) -> Iterator[Cell]:
+def _all(cells: dict[str, Cell]) -> Iterator[Cell]:
     """Children before parents, in reverse start order."""
-    for cell in reversed(list((cells or {}).values())):
-        yield from _all(cell.children)
-        yield cell
+    order: list[Cell] = []
+    to_visit = list(reversed(cells.values()))
+    while to_visit:  # a list and no recursion: a tree may be deeper than functions may call each other
+        cell = to_visit.pop()
+        order.append(cell)
+        to_visit.extend(reversed((cell.children or {}).values()))
+    return reversed(order)

@@ -6,6 +6,7 @@ came out, the run was interrupted.
 
 from __future__ import annotations
 
+from functools import partial
 from logging import INFO
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from actors._interrupt import interrupt_below, interrupt_run
 from actors._interruption import Interruption
 from actors._logging import get_logger
 from actors._run import CLOSING, HANDLING, REPLYING, Origin, Run, Status
+from actors._stash import put_aside, says_stashed
 from actors._step import Ending, Step
 
 if TYPE_CHECKING:
@@ -32,12 +34,14 @@ def after_reply(cell: Cell, run: Run[Any, Any], ending: Ending, value: Any) -> N
         conclude(cell, run, "completed", value)
     elif ending is Ending.ABORTED or (ending is Ending.CUT and run.request is None):
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
-    elif ending is Ending.RAISED and not _says_cancelled(cell, run, value):
+    elif ending is Ending.RAISED and not (_says_cancelled(cell, run, value) or says_stashed(run, value)):
         conclude(cell, run, "failed", error=value)
     elif ending is Ending.STRAY and run.request is None:
         conclude(cell, run, "failed", error=_cancelled_error(cell, run, value))
     elif cell.ending is not None and cell.ending.kills:
         conclude(cell, run, "stopped", error=stopped_error(cell, run))
+    elif run.request is None:
+        put_aside(cell, run)  # what came out says that it was stashed
     else:
         if cell.actor is not None:
             cell.actor._reply_ended("interrupted")
@@ -133,6 +137,17 @@ def conclude(
             return
         _release_inline(cell, run, cell.registrar)
     settle(cell, run)
+
+
+def forget_registration(cell: Cell, run: Run[Any, Any]) -> None:
+    """The run is about to be settled without a turn of its own. If it has been stashed it may be registered."""
+    if not run.registered or cell.registrar is None:
+        return
+    run.registered = False
+    if cell.registrar.inline:
+        _release_inline(cell, run, cell.registrar)
+    elif cell.system.is_open:  # else the registrar, which is being closed, undoes what is left
+        cell.system.background.start(partial(cell.registrar.release, run.id), "release")
 
 
 def _release_inline(cell: Cell, run: Run[Any, Any], registrar: Registrar) -> None:

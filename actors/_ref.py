@@ -97,6 +97,9 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         Raises:
             Interrupted: the run was interrupted and the actor made no reply of that.
             AskTimeout: the timeout has expired.
+            MailboxFull: the mailbox is full, and lets nobody wait.
+            MessageDropped: the mailbox was full, and this message had to give way.
+            MessageExpired: it had waited for longer than it was good for.
             ActorStopped: the actor takes no messages any more, or ended before it could answer.
             MessageWithdrawn: somebody took the message back.
             AskCycleError: the caller would wait for itself.
@@ -107,11 +110,12 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         return ask(self._cell, message, timeout=timeout, run_id=run_id, detach=detach, expect=expect)
 
     async def tell(self, message: M_contra) -> None:
-        """Send a message and do not wait for a reply; waits for room if the mailbox is full.
+        """Send a message and do not wait for a reply; if the mailbox is full, waits for room or does what its ``when_full`` says.
 
         To an actor that has ended it becomes a dead letter. An error in the reply is logged.
 
         Raises:
+            MailboxFull: the mailbox is full, and lets nobody wait.
             AskCycleError: the mailbox is full, and waiting for room would be waiting for oneself.
         """
         run = new_run(self._cell, message, Origin.TELL)
@@ -124,7 +128,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         """As :meth:`tell`, without ever waiting.
 
         Raises:
-            MailboxFull: the mailbox is full.
+            MailboxFull: the mailbox is full, and drops nothing for it.
         """
         run = new_run(self._cell, message, Origin.TELL)
         if takes_mail(self._cell):
@@ -144,6 +148,7 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
 
         Raises:
             ActorStopped: the actor takes no messages any more.
+            MailboxFull: the mailbox is full, and lets nobody wait.
             AskCycleError: the mailbox is full, and waiting for room would be waiting for oneself.
             DuplicateRunError: the run id is in use.
         """
@@ -179,17 +184,17 @@ class ActorRef(Generic[M_contra, R_co, C_co]):
         """Take queued messages back; whoever asked gets :class:`MessageWithdrawn`. The current run is left alone.
 
         Args:
-            run_id: the run whose message to take back; None takes all that are queued.
+            run_id: the run whose message to take back; None takes all that are queued or stashed.
 
         Returns:
             The messages, in the order in which they waited.
         """
         check_thread(self._cell)
         withdrawn: list[M_contra] = []
-        for run in list(self._cell.queue):
+        for run in [*(self._cell.stash or ()), *self._cell.queue]:
             if not isinstance(run, Run) or run_id not in (None, run.known_id):
                 continue
-            self._cell.queue.withdraw(run)
+            self._cell.take_back(run)
             error = MessageWithdrawn(
                 f"the message was taken back from the mailbox of {self.path}",
                 ref=self,

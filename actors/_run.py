@@ -27,7 +27,8 @@ R_co = TypeVar("R_co", covariant=True, default=Any)
 C_co = TypeVar("C_co", covariant=True, default=Any)
 
 Status: TypeAlias = Literal["queued", "running", "interrupting", "completed", "interrupted", "failed", "stopped"]
-"""Where a run stands; the last four are ends. ``stopped``: the actor ended first, or the message was withdrawn."""
+"""Where a run stands; the last four are ends. ``stopped``: the actor ended first, or the message was withdrawn,
+dropped or too old."""
 
 
 class Phase(enum.Enum):

@@ -6,9 +6,10 @@ from contextvars import copy_context
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from actors._current import running
+from actors._current import running, sender
 from actors._ending import End, refuse_new
-from actors._errors import MailboxFull
+from actors._mailbox_policy import PolicyQueue
+from actors._overflow import overflow, refused
 from actors._run import Origin, Run
 from actors._thread_check import check_thread
 from actors._waiting import begin_wait, end_wait
@@ -46,25 +47,35 @@ def put(cell: Cell, mail: Run[Any, Any] | Note) -> None:
 
 
 async def send(cell: Cell, mail: Run[Any, Any] | Note) -> None:
-    """Into the mailbox, after waiting for room behind everybody who waits already.
+    """Into the mailbox; without room, what the mailbox says: wait behind everybody who waits already, or something is dropped.
 
     A sender that is cancelled while it waits has sent nothing.
 
     Raises:
         AskCycleError: if the mailbox is full and waiting for room would be waiting for oneself.
+        MailboxFull: if it is full and refuses what it has no room for.
     """
-    if not cell.queue.full:
+    queue = cell.queue
+    if not queue.full:
         put(cell, mail)
         return
+    assert isinstance(queue, PolicyQueue)
+    if queue.mailbox.when_full == "block":
+        await _wait_for_room(cell, queue, mail)
+    else:
+        overflow(cell, queue, mail)
+
+
+async def _wait_for_room(cell: Cell, queue: PolicyQueue[Run[Any, Any] | Note], mail: Run[Any, Any] | Note) -> None:
     asker = running()
     if asker is not None:
         begin_wait(asker, cell)
     waiter = cell.system.new_waiter()
-    cell.queue.block(mail, waiter)
     try:
+        queue.block(mail, waiter)
         await waiter
     except BaseException:
-        cell.queue.withdraw(mail)
+        queue.withdraw(mail)
         raise
     finally:
         if asker is not None:
@@ -73,18 +84,19 @@ async def send(cell: Cell, mail: Run[Any, Any] | Note) -> None:
 
 
 def put_nowait(cell: Cell, mail: Run[Any, Any]) -> None:
-    """Into the mailbox, or an error.
+    """Into the mailbox, or an error, without waiting.
 
     Raises:
-        MailboxFull: if there is no room.
+        MailboxFull: if there is no room, and the mailbox does not drop a message instead.
     """
-    if cell.queue.full:
-        raise MailboxFull(
-            f"the mailbox of {cell.path} is full ({len(cell.queue)} messages wait); send with `await tell(...)` to wait for room",
-            ref=cell.ref,
-            message=mail.message,
-        )
-    put(cell, mail)
+    queue = cell.queue
+    if not queue.full:
+        put(cell, mail)
+        return
+    assert isinstance(queue, PolicyQueue)
+    if queue.mailbox.when_full == "block":
+        raise refused(cell, queue, mail)
+    overflow(cell, queue, mail)
 
 
 def refuse_mail(cell: Cell, run: Run[Any, Any]) -> None:
@@ -98,4 +110,5 @@ def refuse_mail(cell: Cell, run: Run[Any, Any]) -> None:
     run.settle("stopped", error=error)
     if run.origin is not Origin.TELL:
         raise error
-    cell.system.dead_letters.add(cell, run.message, "the actor has stopped" if cell.dead else "the actor is stopping")
+    reason = "the actor has stopped" if cell.dead else "the actor is stopping"
+    cell.system.dead_letters.add(cell, run.message, reason, sender())

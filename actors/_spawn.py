@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors import _ending
 from actors._cell import Cell
 from actors._compat import TypeVar
+from actors._current import sender
 from actors._errors import ActorStopped, SpawnError
 from actors._mailbox import Mailbox, MailQueue
+from actors._mailbox_policy import PolicyQueue
 from actors._making import give_context, is_actor, make
+from actors._note import Note
+from actors._overflow import expired
 from actors._step import Step
 from actors._supervisor import Supervised
 from actors._thread_check import check_thread
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
     from actors._registrar import Registrar
     from actors._supervision import Supervision
     from actors._system import ActorSystem
+
+PLAIN = Mailbox()
+"""Of actors for which ``spawn`` names none."""
 
 RefT_co = TypeVar("RefT_co", covariant=True)
 RefT = TypeVar("RefT")
@@ -46,6 +54,34 @@ async def spawn(
     supervision: Supervision | None,
 ) -> RefT:
     """See :meth:`ActorSystem.spawn`."""
+    cell = enter(
+        system,
+        parent,
+        actor,
+        name=name,
+        registrar=registrar,
+        mailbox=mailbox or PLAIN,
+        interrupt_timeout=interrupt_timeout,
+        supervision=supervision,
+    )
+    await started(cell)
+    ref: Any = cell.ref
+    made: RefT = ref
+    return made
+
+
+def enter(
+    system: ActorSystem,
+    parent: Cell | None,
+    actor: Any,
+    *,
+    name: str | None,
+    registrar: Registrar | None,
+    mailbox: Mailbox,
+    interrupt_timeout: float,
+    supervision: Supervision | None,
+) -> Cell:
+    """Bring the actor in, without waiting for its ``on_start``, which runs in the caller's context. It takes messages already."""
     if supervision is not None and supervision.may_restart and is_actor(actor):
         raise SpawnError(
             f"a restart needs a new {type(actor).__qualname__}, and spawn was given an instance: give it the class or a "
@@ -59,11 +95,14 @@ async def spawn(
         name=chosen,
         parent=parent,
         actor=instance,
-        queue=MailQueue((mailbox or Mailbox()).capacity),
+        mailbox=mailbox,
+        queue=MailQueue(),
         interrupt_timeout=interrupt_timeout,
         registrar=registrar,
         hears_endings=instance._overrides("_reply_ended"),
     )
+    if not cell.mailbox.plain:
+        cell.queue = PolicyQueue(cell.mailbox, system.clock, sender, partial(expired, cell), partial(_pause, system))
     cell.ref = instance._make_ref(cell)
     give_context(instance, cell)
     if supervision is not None:
@@ -72,26 +111,32 @@ async def spawn(
     if not instance._overrides("on_start"):
         cell.live()
     else:
-        await _start(cell)
-    ref: Any = cell.ref
-    made: RefT = ref
-    return made
+        cell.start_context = copy_context()
+        cell.next_step = Step.START
+        cell.wake()
+    return cell
 
 
-async def _start(cell: Cell) -> None:
-    """Run ``on_start``, in the caller's context, and wait for it."""
-    cell.start_context = copy_context()
-    cell.next_step = Step.START
-    cell.wake()
-    waiter = cell.system.new_waiter()
-    cell.joiners = [waiter]
-    try:
-        await waiter
-    except BaseException:
-        _ending.begin_end(cell, _ending.End.KILL)
-        raise
+async def started(cell: Cell) -> None:
+    """Wait for ``on_start``. Whoever is cancelled meanwhile takes the actor with it.
+
+    Raises:
+        Exception: whatever it raised.
+    """
+    if cell.starting:
+        waiter = cell.system.new_waiter()
+        cell.add_joiner(waiter)
+        try:
+            await waiter
+        except BaseException:
+            _ending.begin_end(cell, _ending.End.KILL)
+            raise
     if cell.start_error is not None:
         raise cell.start_error
+
+
+def _pause(system: ActorSystem) -> Note:
+    return Note("_let_others_turn", None, system.context.copy())
 
 
 def _siblings(system: ActorSystem, parent: Cell | None) -> dict[str, Cell]:

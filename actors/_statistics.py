@@ -10,6 +10,7 @@ from actors._where import where_suspended
 
 if TYPE_CHECKING:
     from actors._cell import Cell
+    from actors._mailbox import MailboxStatistics
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +21,8 @@ class ActorStatistics:
         path: the actor.
         state: ``starting``, ``idle``, ``busy``, ``restarting``, ``ending`` or ``dead``.
         queued: how many messages wait in its mailbox.
+        stashed: how many it has put aside.
+        mailbox: what can be counted about its mailbox.
         completed, interrupted, failed: how many of its runs ended so, since it was spawned.
         restarts: how often it has been restarted.
         children: how many children it has.
@@ -30,6 +33,8 @@ class ActorStatistics:
     path: str
     state: Literal["starting", "idle", "busy", "restarting", "ending", "dead"]
     queued: int
+    stashed: int
+    mailbox: MailboxStatistics
     completed: int
     interrupted: int
     failed: int
@@ -43,8 +48,10 @@ def statistics(cell: Cell) -> ActorStatistics:
     """The snapshot of now."""
     return ActorStatistics(
         path=cell.path,
-        state=_state(cell),
+        state=state_of(cell),
         queued=len(cell.queue),
+        stashed=len(cell.stash or ()),
+        mailbox=cell.queue.statistics(),
         completed=cell.completed,
         interrupted=cell.interrupted,
         failed=cell.failed,
@@ -62,7 +69,8 @@ def doing(cell: Cell) -> str:
     return f"{cell.step.value}, at {where_suspended(cell.coroutine)}"
 
 
-def _state(cell: Cell) -> Literal["starting", "idle", "busy", "restarting", "ending", "dead"]:
+def state_of(cell: Cell) -> Literal["starting", "idle", "busy", "restarting", "ending", "dead"]:
+    """Where it is in its life, and whether it has something to do."""
     if cell.dead:
         return "dead"
     if cell.restarting:

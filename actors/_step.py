@@ -42,6 +42,10 @@ class Lever(Protocol):
     coroutine: Coroutine[Any, Any, Any] | None
     quiet: bool  # it refuses to end, and is left in peace but for a reminder now and then
 
+    def suspended_since(self) -> float | None:
+        """When the step suspended for the first time, on the event loop's clock; None if it has not yet."""
+        ...
+
     def cut(self) -> None:
         """Cancel its scope."""
         ...

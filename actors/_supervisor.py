@@ -13,6 +13,7 @@ from actors._cell import Cell, State
 from actors._ending import End
 from actors._errors import ActorStopped, Interrupted
 from actors._events import Restarted
+from actors._incarnation import end_incarnation
 from actors._logging import get_logger
 from actors._mailbox import MailQueue
 from actors._making import give_context, make
@@ -194,6 +195,7 @@ class Supervised:
             context = actor.__dict__.get("_actor_context")
             if context is not None:
                 context._cell = _ghost(self.cell)
+        end_incarnation(self.cell)
         self.cell.empty()
 
     def prepare(self, cause: BaseException) -> None:
@@ -252,7 +254,8 @@ def _ghost(cell: Cell) -> Cell:
         name=cell.name,
         parent=cell.parent,
         actor=None,
-        queue=MailQueue(None),
+        mailbox=cell.mailbox,
+        queue=MailQueue(),
         interrupt_timeout=cell.interrupt_timeout,
         registrar=None,
         hears_endings=False,

@@ -21,6 +21,7 @@ from actors._lifetime import lifetime
 from actors._managers import Managers
 from actors._runs import Runs
 from actors._spawn import spawn
+from actors._timetable import Timetable
 from actors._waiter import clock, waiter_factory
 from actors._watchdog import Watchdog
 
@@ -61,7 +62,7 @@ class ActorSystem:
             will do.
         supervision: what happens when an actor fails for which ``spawn`` says nothing. Without any it goes on.
         drain_timeout: seconds for draining, and after a sudden end for commits and ``on_stop``.
-        on_dead_letter: called with each message that is not delivered.
+        on_dead_letter: called with each message that is not delivered; see also ``dead_letters.subscribe``.
 
     Raises:
         UsageError: if the name or the timeout cannot be right.
@@ -74,7 +75,7 @@ class ActorSystem:
         cancellation: object | None = None,
         supervision: Supervision | None = None,
         drain_timeout: float = 10.0,
-        on_dead_letter: Callable[[DeadLetter], None] | None = None,
+        on_dead_letter: Callable[[DeadLetter], object] | None = None,
     ) -> None:
         if not name or "/" in name:
             raise UsageError(f"a system's name is a text that is not empty and has no slash, not {name!r}")
@@ -91,6 +92,7 @@ class ActorSystem:
         self.left_queued: tuple[LeftQueued, ...] = ()
         self.failure: BaseException | None = None  # with which it ends
         self.is_open = False
+        self.takes_timers = True
         self.background: Background
         self._cancellation = cancellation
         self._supervision = supervision
@@ -106,7 +108,8 @@ class ActorSystem:
         self.context: Context = copy_context()
         self.clock = clock()
         self.event_stream.open(self.new_waiter, self.thread)
-        self.watchdog = Watchdog(self.new_waiter, self.clock)
+        self.timetable = Timetable(self.new_waiter, self.clock)
+        self.watchdog = Watchdog(self.timetable, self.clock)
         self.commits = Commits(self.new_waiter)
         self.managers = Managers(self)
         self.executor = Executor(self.context, self.new_waiter)

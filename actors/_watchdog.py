@@ -6,21 +6,17 @@ whole core. When the grace is over its delivery is stopped, and opened again for
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import math
 import weakref
-from contextvars import copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import anyio
-import anyio.lowlevel
+import attrs
 
 from actors._ending import cut_off
 from actors._events import Stuck
 from actors._logging import get_logger
 from actors._outcomes import give_up_handling
 from actors._step import Step
+from actors._timetable import Entry, Timetable
 from actors._where import where_suspended
 
 if TYPE_CHECKING:
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
 
     from actors._cell import Cell
     from actors._step import Lever
-    from actors._waiter import Waiter
 
 logger = get_logger("actors.watchdog")
 
@@ -36,27 +31,36 @@ REMIND = 1.0
 """Seconds between two ticks in which a stuck step hears of its cancellation again."""
 
 
-class _Watched:
+@attrs.frozen(eq=False)
+class _Watched(Entry):
     """One step that was cut, identified by its coroutine: lever and cell may be several steps further when it is due."""
 
-    __slots__ = ("cell", "due", "lever", "number", "step")
+    watchdog: Watchdog
+    lever: Lever
+    step: weakref.ref[Any]
+    cell: weakref.ref[Cell]
 
-    def __init__(self, cell: Cell, lever: Lever, step: object, due: float, number: int) -> None:
-        self.cell = weakref.ref(cell)
-        self.lever = lever
-        self.step = weakref.ref(step)
-        self.due = due
-        self.number = number
+    def stale(self) -> bool:
+        """Whether that very step has ended."""
+        return self.lever.coroutine is None or self.lever.coroutine is not self.step()
 
-    def __lt__(self, other: _Watched) -> bool:
-        return (self.due, self.number) < (other.due, other.number)
+    def ring(self) -> Callable[[], None] | None:
+        """Its grace is over: report it, and let it hear its cancellation for one tick."""
+        if self.stale() or self._allowed():
+            return None
+        self.watchdog.remind(self)
+        cell = self.cell()
+        if cell is not None and cell.lever is self.lever:
+            _report(cell)
+        self.lever.hush(quiet=False)
+        return self._hush
 
-    def runs(self) -> bool:
-        """Whether that very step still runs."""
-        return self.lever.coroutine is not None and self.lever.coroutine is self.step()
+    def _hush(self) -> None:
+        if not self.stale():
+            self.lever.hush(quiet=True)
 
-    def allowed(self) -> bool:
-        """Whether it may: a protected section is not refusing."""
+    def _allowed(self) -> bool:
+        """Whether it may go on: a protected section is not refusing."""
         cell = self.cell()
         if cell is None or cell.lever is not self.lever or cell.current is None:
             return False
@@ -64,80 +68,27 @@ class _Watched:
 
 
 class Watchdog:
-    """Watches the steps of one system that were cut. It sleeps, without a timer, while there are none.
-
-    Watching costs an interrupt a timer that is set and taken back, but wakes no task: the watchdog sleeps in a scope whose
-    deadline is moved to the time at which the first of them is due.
+    """Watches the steps of one system that were cut.
 
     Args:
-        new_waiter: makes waiters for the system's event loop.
-        clock: tells that loop's time.
+        timetable: where it notes when to look.
+        clock: tells the event loop's time.
     """
 
-    def __init__(self, new_waiter: Callable[[], Waiter], clock: Callable[[], float]) -> None:
-        self._new_waiter = new_waiter
+    def __init__(self, timetable: Timetable, clock: Callable[[], float]) -> None:
+        self._timetable = timetable
         self._clock = clock
-        self.watched: list[_Watched] = []
-        self._numbers = itertools.count()
-        self._sleep = anyio.CancelScope()
-        self._life: anyio.CancelScope | None = None
-        self._context = copy_context()  # timers keep their context until they are due: not that of whoever interrupts
 
     def watch(self, cell: Cell, grace: float) -> None:
         """The step that this cell runs is being cut: look at it when ``grace`` seconds are over."""
         if cell.lever is None or cell.coroutine is None:
             return
-        self._push(_Watched(cell, cell.lever, cell.coroutine, self._clock() + grace, next(self._numbers)))
-        self._sleep_until_due()
+        watched = _Watched(self, cell.lever, weakref.ref(cell.coroutine), weakref.ref(cell))
+        self._timetable.add(self._clock() + grace, watched)
 
-    def step_ended(self) -> None:
-        """Some step has ended; if it is the one that was to be looked at next, there is nothing to wait for any more."""
-        if self.watched and not self.watched[0].runs():
-            self._sleep_until_due()
-
-    async def run(self) -> None:
-        """The task, until ``close``. Shielded: while a system is being cancelled it is needed most."""
-        with anyio.CancelScope(shield=True) as self._life:
-            while True:
-                with anyio.CancelScope() as self._sleep:
-                    self._sleep_until_due()
-                    await self._new_waiter()  # anyio.sleep_forever() sets a timer on asyncio, for the end of time
-                await self._look(self._clock())
-
-    def close(self) -> None:
-        """No step runs any more."""
-        if self._life is not None:
-            self._life.cancel()
-
-    def _sleep_until_due(self) -> None:
-        while self.watched and not self.watched[0].runs():
-            heapq.heappop(self.watched)
-        due = self.watched[0].due if self.watched else math.inf
-        if due < self._sleep.deadline or due == math.inf:  # waking too early costs less than moving the timer each time
-            self._context.run(setattr, self._sleep, "deadline", due)
-
-    async def _look(self, now: float) -> None:
-        refusing: list[_Watched] = []
-        while self.watched and self.watched[0].due <= now:
-            watched = heapq.heappop(self.watched)
-            if watched.runs() and not watched.allowed():
-                refusing.append(watched)
-                watched.due, watched.number = now + REMIND, next(self._numbers)
-                self._push(watched)
-        for watched in refusing:
-            cell = watched.cell()
-            if cell is not None and cell.lever is watched.lever:
-                _report(cell)
-            watched.lever.hush(quiet=False)
-        if refusing:
-            with anyio.CancelScope(shield=True):
-                await anyio.lowlevel.checkpoint()
-        for watched in refusing:
-            if watched.runs():
-                watched.lever.hush(quiet=True)
-
-    def _push(self, watched: _Watched) -> None:
-        heapq.heappush(self.watched, watched)
+    def remind(self, watched: _Watched) -> None:
+        """It still refuses: look at it again after a while."""
+        self._timetable.add(self._clock() + REMIND, watched)
 
 
 def _report(cell: Cell) -> None:

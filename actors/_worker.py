@@ -49,6 +49,7 @@ class Worker:
         "_may_hear",
         "_outer",
         "_rest",
+        "_since",
         "_task",
         "_wanted",
         "_was_cut",
@@ -73,6 +74,7 @@ class Worker:
         self.awake = False
         self.quiet = False
         self._may_hear = False
+        self._since = 0.0  # when the step suspended, if it has
         self._was_cut = False  # the step before was cut; handle_interrupt follows
         self.clean = True  # nothing has happened to the task that could reach another step
         self.cell: Cell | None = None  # the cell that it serves now
@@ -80,6 +82,9 @@ class Worker:
         self.thrown: BaseException | None = None  # what came out of that step, if it was no plain exception
 
     # -- the hold on the step
+
+    def suspended_since(self) -> float | None:
+        return None if self.awake else self._since
 
     def cut(self) -> None:
         self._cut = True
@@ -198,6 +203,7 @@ class Worker:
         self._executor.asleep(self)
         cell = self.cell
         assert cell is not None
+        self._since = cell.system.clock()
         if cell.step is REPLY or (limit := cell.time_limit) is None:
             return False
         self._outer.deadline = anyio.current_time() + limit
@@ -236,8 +242,8 @@ class Worker:
         self.coroutine = None
         cell = self.cell
         assert cell is not None
-        if cell.system.watchdog.watched:
-            cell.system.watchdog.step_ended()
+        if cell.system.timetable.entries:
+            cell.system.timetable.look_again()
         if cell.lever is self:
             return cell.finish(ending, value)
         self.cell = None  # the cell was cut off from this step, and is somewhere else by now

@@ -33,13 +33,17 @@ LAYERS = """
     _supervision
     _death_watch
     _mailbox
+    _mailbox_policy
     _sentinel
     _thread_check
     _statistics
+    _snapshot
     _alarm
     _background
     _runs
+    _log_limit
     _dead_letters
+    _timetable
     _from_thread
     _waiting
     _cancellation
@@ -52,6 +56,8 @@ LAYERS = """
     _reply
     _left_queued
     _interrupt
+    _stash
+    _behaviour
     _managers
     _outcomes
     _protect
@@ -59,6 +65,10 @@ LAYERS = """
     _commit
     _ending
     _nameless
+    _overflow
+    _sending
+    _timers
+    _incarnation
     _worker
     _executor
     _cell
@@ -66,14 +76,16 @@ LAYERS = """
     _hanging
     _lifetime
     _context
-    _sending
     _asking
     _ref
+    _topic
     _actor
     _making
     _restart
     _supervisor
     _spawn
+    _crew
+    _pool
     agents
     _system
     _signals

@@ -26,6 +26,8 @@ from actors import (
     Interrupted,
     Mailbox,
     MailboxFull,
+    MessageDropped,
+    MessageExpired,
     MessageWithdrawn,
     ReplyCancelled,
 )
@@ -41,7 +43,7 @@ class Unlucky(Exception):  # noqa: N818 - it is no fault
 
 
 EXPECTED = (
-    *(ActorStopped, AskTimeout, Interrupted, MailboxFull, MessageWithdrawn),
+    *(ActorStopped, AskTimeout, Interrupted, MailboxFull, MessageDropped, MessageExpired, MessageWithdrawn),
     *(AskCycleError, ReplyCancelled, Unlucky),
 )
 
@@ -148,7 +150,12 @@ class Storm:
 
     async def blow(self) -> None:
         for number in range(ACTORS):
-            mailbox = Mailbox(self.random.choice([None, None, 2, 5]))
+            mailbox = Mailbox(
+                self.random.choice([None, None, 2, 5]),
+                when_full=self.random.choice(["block", "block", "reject", "drop_oldest", "drop_newest"]),
+                priority=self.random.choice([None, None, lambda job: -job.sender]),
+                expiry=self.random.choice([None, None, 0.05]),
+            )
             sailor = Sailor(number, self.refs, self.books)
             self.refs.append(await self.system.spawn(sailor, mailbox=mailbox, interrupt_timeout=20))
         async with anyio.create_task_group() as group:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TypeAlias
 
+from actors._current import sender
 from actors._note import Note
 from actors._ref import ActorRef
 from actors._sending import send, takes_mail
@@ -34,6 +35,7 @@ class AgentRef(ActorRef[Input, Msg, Chunk]):
 
         Raises:
             TypeError: it is something else.
+            MailboxFull: the mailbox is full, and lets nobody wait.
             AskCycleError: the mailbox is full, and waiting for room would be waiting for oneself.
             WrongThreadError: off the system's event loop.
         """
@@ -45,6 +47,5 @@ class AgentRef(ActorRef[Input, Msg, Chunk]):
         if takes_mail(cell):
             await send(cell, Note("observe", messages, copy_context()))
         else:
-            cell.system.dead_letters.add(
-                cell, messages, "the actor has stopped" if cell.dead else "the actor is stopping"
-            )
+            reason = "the actor has stopped" if cell.dead else "the actor is stopping"
+            cell.system.dead_letters.add(cell, messages, reason, sender())

@@ -221,6 +221,15 @@ async def test_a_name_is_unique_among_siblings_and_free_again_after_the_end(syst
     assert await second.ask("hello") == "hello"
 
 
+async def test_names_belong_to_one_system(new_system):
+    """R21, for names: two systems in one process know nothing of each other's."""
+    async with new_system("one") as one, new_system("other") as other:
+        first, second = await one.spawn(Doer(), name="it"), await other.spawn(Doer(), name="it")
+        assert (one.find("it"), other.find("it")) == (first, second)
+        assert (one.find("one/it"), one.find("other/it")) == (first, None)
+        assert (first.path, second.path) == ("one/it", "other/it")
+
+
 async def test_a_name_that_is_made_is_never_one_that_is_taken(system):
     """Otherwise one actor would silently take the place of another."""
     taken = [await system.spawn(Doer(), name=f"doer-{number}") for number in range(1, 5)]

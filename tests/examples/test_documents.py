@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-PUBLIC_MODULES = ["actors", "actors.agents", "actors.abc", "actors.backends", "actors.events", "actors.testing"]
+PUBLIC_MODULES = [
+    "actors",
+    "actors.agents",
+    "actors.abc",
+    "actors.backends",
+    "actors.debug",
+    "actors.events",
+    "actors.testing",
+]
 
 
 @attrs.frozen

@@ -255,7 +255,7 @@ MUTANTS = (
     mutant(
         "a queued message whose asker is gone is answered all the same",
         "_interrupt.py",
-        "        run.cell.queue.withdraw(run)\n        run.settle(",
+        "        run.cell.take_back(run)\n        run.settle(",
         "        run.settle(",
         "core/test_asker_gone.py",
     ),
@@ -298,18 +298,15 @@ MUTANTS = (
     ),
     mutant(
         "taking a message wakes no waiting sender",
-        "_mailbox.py",
-        "                self.live -= 1\n"
-        "                if self._blocked:\n"
-        "                    self._admit()\n"
-        "                return mail",
-        "                self.live -= 1\n                return mail",
+        "_mailbox_policy.py",
+        "            letter.mail.queued = False\n            self._admit()\n            if letter",
+        "            letter.mail.queued = False\n            if letter",
         "core/test_mailbox.py",
     ),
     mutant(
         "a cancelled sender leaves its message behind",
         "_sending.py",
-        "    except BaseException:\n        cell.queue.withdraw(mail)\n        raise",
+        "    except BaseException:\n        queue.withdraw(mail)\n        raise",
         "    except BaseException:\n        raise",
         "core/test_mailbox.py",
     ),
@@ -329,6 +326,124 @@ MUTANTS = (
         "core/test_order.py",
         "core/test_tree.py",
         "core/test_interrupt_running.py",
+    ),
+    # -- mailboxes with policies
+    mutant(
+        "an urgent message is taken after the others",
+        "_mailbox_policy.py",
+        "lane = self._lanes[self._priorities[-1]]",
+        "lane = self._lanes[self._priorities[0]]",
+        "core/test_mailbox_policies.py",
+        "core/test_mailbox_model.py",
+    ),
+    mutant(
+        "the newest message is dropped in place of the oldest",
+        "_mailbox_policy.py",
+        'self.mailbox.when_full == "drop_newest"',
+        'self.mailbox.when_full == "drop_oldest"',
+        "core/test_mailbox_model.py",
+        "core/test_mailbox_policies.py",
+    ),
+    mutant(
+        "a message that has expired is answered all the same",
+        "_mailbox_policy.py",
+        "            if letter.deadline > now:",
+        "            if letter.deadline > 0:",
+        "core/test_mailbox_model.py",
+        "core/test_mailbox_expiry.py",
+    ),
+    mutant(
+        "a dropped message is no dead letter",
+        "_overflow.py",
+        '    cell.system.dead_letters.add(cell, dropped.message, "the mailbox was full", sender)\n',
+        "    assert sender is None or sender is not None\n",
+        "core/test_mailbox_policies.py",
+    ),
+    mutant(
+        "whoever asked for a dropped message waits for ever",
+        "_overflow.py",
+        "    _undelivered(cell, dropped, MessageDropped(text, ref=cell.ref))\n",
+        "    assert MessageDropped(text)\n",
+        "core/test_mailbox_policies.py",
+    ),
+    mutant(
+        "a flood of dead letters floods the log",
+        "_log_limit.py",
+        "        if self._written < self._burst:",
+        "        if self._written < 99 * self._burst:",
+        "core/test_dead_letter_stream.py",
+    ),
+    # -- stash and timers
+    mutant(
+        "what was stashed comes behind what is queued",
+        "_stash.py",
+        "        cell.queue.put_first(runs)\n",
+        "        for run in runs:\n            cell.queue.put(run)\n",
+        "core/test_stash.py",
+    ),
+    mutant(
+        "a stashed run that is interrupted stays in the stash",
+        "_cell.py",
+        "            self.stash.pop(run, None)\n",
+        "            pass\n",
+        "core/test_stash.py",
+    ),
+    mutant(
+        "what is stashed is forgotten when its actor ends",
+        "_ending.py",
+        "    for run in take_stash(cell):\n        refuse(cell, run)\n",
+        "    take_stash(cell)\n",
+        "core/test_stash.py",
+    ),
+    mutant(
+        "timers go on while the system drains",
+        "_lifetime.py",
+        "    _end_timers(system)\n    system.commits.limit",
+        "    system.commits.limit",
+        "core/test_timers.py",
+    ),
+    mutant(
+        "ticks pile up while the actor is slow",
+        "_timers.py",
+        "            if self._undelivered():",
+        "            if self._undelivered() and cell.dead:",
+        "core/test_timers.py",
+    ),
+    mutant(
+        "an interval drifts",
+        "_timers.py",
+        "        due = self._begun + count * self._seconds\n",
+        "        due = now + self._seconds\n",
+        "core/test_timers.py",
+    ),
+    mutant(
+        "a cancelled timer is waited for",
+        "_timers.py",
+        "        cell.system.timetable.look_again()\n",
+        "",
+        "core/test_timers.py",
+    ),
+    # -- groups
+    mutant(
+        "a worker that has died is not replaced",
+        "_crew.py",
+        "            self._failures = 0\n            self._fill(dead)\n",
+        "            self._failures = 0\n",
+        "core/test_pool.py",
+    ),
+    mutant(
+        "a pool that is interrupted tells of the best that came of one",
+        "_pool.py",
+        "return min(receipts, key=",
+        "return max(receipts, key=",
+        "core/test_pool.py",
+    ),
+    mutant(
+        "a subscriber that is full keeps the others from being told",
+        "_topic.py",
+        "            except UsageError:\n                raise  # the publisher's own fault\n",
+        "            except UsageError:\n                raise\n            except Exception:\n                break\n",
+        "core/test_topic.py",
     ),
     # -- protection
     mutant(
@@ -529,8 +644,8 @@ MUTANTS = (
     mutant(
         "a run stays registered after its end",
         "_outcomes.py",
-        "        _release_inline(cell, run, cell.registrar)\n",
-        "        pass\n",
+        "            return\n        _release_inline(cell, run, cell.registrar)\n",
+        "            return\n",
         "test_manager_injection.py",
     ),
     mutant(

@@ -21,8 +21,14 @@ from actors import (
     Interrupted,
     Interruption,
     Mailbox,
+    MailboxStatistics,
+    Pool,
+    PoolRef,
     Receipt,
     Run,
+    Timer,
+    Topic,
+    debug,
 )
 
 
@@ -66,6 +72,30 @@ class Emitter(Actor[str, int, bytes]):
 
     async def handle_interrupt(self, message: str, interruption: Interruption[bytes], /) -> int:
         raise self.context.interrupted(message, interruption)
+
+
+class Careful(Actor[str, int, bytes]):
+    """Stashes, becomes, and has timers."""
+
+    async def reply(self, message: str, /) -> int:
+        assert_type(self.context.after(1.0, message), Timer)
+        assert_type(self.context.every(1.0, message).cancel(), bool)
+        self.context.after(1.0, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        self.context.become(self.other)
+        self.context.become(self.chunks)
+        self.context.become(self.wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        self.context.unbecome()
+        assert_type(self.context.unstash_all(), int)
+        self.context.stash()  # no reply is needed behind it
+
+    async def other(self, message: str, /) -> int:
+        return len(message)
+
+    async def chunks(self, message: str, /) -> AsyncIterator[bytes]:
+        yield message.encode()
+
+    async def wrong(self, message: int, /) -> int:
+        return message
 
 
 async def save(what: str) -> float:
@@ -112,6 +142,27 @@ async def spawning(system: ActorSystem) -> None:
     assert_type(await system.spawn(Emitter(), cancellation=InMemoryCancellationManager()), ActorRef[str, int, bytes])
     await system.spawn("no actor")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(system.find("a/b"), ActorRef[Any, Any, Any] | None)
+
+
+async def grouping(
+    system: ActorSystem, adder: ActorRef[tuple[int, int], int], speaker: ActorRef[str, list[str], str]
+) -> None:
+    pool = await system.spawn(Pool(Adder, 3), mailbox=Mailbox(9, when_full="reject"))
+    assert_type(pool, PoolRef[tuple[int, int], int, Any])
+    assert_type(await pool.ask((1, 2)), int)
+    assert_type(pool.workers, tuple[ActorRef[tuple[int, int], int, Any], ...])
+    await pool.ask("x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Pool(Adder, route="random")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Mailbox(when_full="explode")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    topic: Topic[str] = Topic("news")
+    topic.subscribe(speaker)
+    topic.subscribe(adder)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(topic.publish("extra"), int)
+    topic.publish(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(pool.statistics().mailbox, MailboxStatistics)
+    assert_type(debug.snapshot(system), tuple[debug.ActorSnapshot, ...])
+    assert_type(debug.tree(system), str)
+    system.dead_letters.subscribe(listen)()
 
 
 async def asking(adder: ActorRef[tuple[int, int], int], several: ActorRef[str, int | str | None]) -> None:
