@@ -225,9 +225,9 @@ class Pool(Actor[M, R, C]):
 
     Each worker is a child of the pool, with a mailbox of its own, and takes one message at a time; what ``spawn`` is given for
     the pool (``mailbox``, ``cancellation``, ``interrupt_timeout``, ``supervision``) is given to each. First in, first out for
-    each sender holds for each worker, so with a key for all messages of one key. A worker that dies is replaced at once, in its place and under its
-    name; what it had in its mailbox is settled as with any actor that ends. One that cannot start is tried again, after longer
-    and longer times.
+    each sender holds for each worker, so with a key for all messages of one key. A worker that dies is replaced at once, in its
+    place and under its name; what it had in its mailbox is settled as with any actor that ends. One that cannot start is tried
+    again, after longer and longer times. While a pool is being restarted, messages wait in its own mailbox.
 
     Args:
         factory: makes a worker; called once for each.
