@@ -144,7 +144,7 @@ class Worker:
     def _goes_on(self) -> bool:
         return self._wanted and self.clean
 
-    def _serve(self) -> Awaitable[object] | None:  # noqa: C901 - the hot path: one loop that can be read from top to bottom
+    def _serve(self) -> Awaitable[object] | None:  # noqa: C901, PLR0912 - the hot path: one loop to be read from top to bottom
         """Run steps until one has suspended (it is in ``_rest`` then), or there is something to wait for first.
 
         Returns:
@@ -159,6 +159,8 @@ class Worker:
                     self.waiter = executor.new_waiter()
                     self._wanted = executor.park(self)
                     return self.waiter if self._wanted else None
+                if not budget:
+                    return anyio.lowlevel.checkpoint()  # before the next is taken: none goes back that was not served
                 cell = self.cell = ready.popleft()
             if sentinel.wait.cancelled():
                 return anyio.lowlevel.checkpoint()  # raises there if the system is being cancelled
