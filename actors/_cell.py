@@ -134,7 +134,7 @@ class Cell:
         if step is REPLY and ending is RETURNED and run is not None and not (run.registered or self.hears_endings):
             self.current = None  # what conclude() comes to when nobody else has to know first
             self.completed += run.settle("completed", value)
-            return bool(self.queue.live or self.urgent or self.ending)
+            return bool(self.queue.live or self.urgent) or self.ending is not None
         if run is None:
             self._finish_without_run(step, ending, value)
         elif step is REPLY:
@@ -196,7 +196,11 @@ class Cell:
     @property
     def path(self) -> str:
         """Its place in its system: the names from the system down, with slashes."""
-        return f"{self.system.name if self.parent is None else self.parent.path}/{self.name}"
+        names, above = [self.name], self.parent
+        while above is not None:  # a tree may be deeper than functions may call each other
+            names.append(above.name)
+            above = above.parent
+        return "/".join([self.system.name, *reversed(names)])
 
     @property
     def starting(self) -> bool:
